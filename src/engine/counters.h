@@ -1,0 +1,79 @@
+// What an engine did, counted where it happens, one struct per engine (so per thread).
+#ifndef RINGECHO_ENGINE_COUNTERS_H_
+#define RINGECHO_ENGINE_COUNTERS_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "stats/counter.h"
+
+namespace ringecho::engine {
+
+// Every field is a count since the engine was made unless its comment says otherwise. A field that
+// an engine cannot have stays 0 (epoll has no submissions).
+struct alignas(64) Counters {
+  using Counter = stats::Counter;
+
+  Counter accepted;   // connections accepted
+  Counter connected;  // connects that succeeded
+  Counter open;       // connections open now (a gauge)
+  Counter receives;   // reads that brought bytes
+  Counter sends;      // sends the kernel completed, whole or short
+  Counter bytes_received;
+  Counter bytes_sent;
+
+  Counter syscalls;     // system calls made by the engine's thread, all kinds
+  Counter enter_calls;  // io_uring_enter, or epoll_wait
+  Counter submissions;  // SQEs handed to the kernel
+  Counter completions;  // CQEs taken, or events returned by epoll_wait
+
+  Counter multishot_rearms;     // multishot requests that ended and were armed again
+  Counter short_sends;          // sends that took only a part
+  Counter buffers_starved;      // receives that found no provided buffer (ENOBUFS)
+  Counter sends_spilled;        // sends cancelled and copied out to give buffers back to the pool
+  Counter backpressure_pauses;  // times a connection stopped being read because its peer was not
+                                // reading
+  Counter cq_overflows;         // times the kernel had to keep completions aside, the CQ being full
+  Counter stale_completions;    // completions of a connection that no longer exists, dropped
+  Counter accept_pauses;        // times accepting stopped for want of a place or a descriptor
+  Counter accept_emfile;        // accepts that failed with EMFILE or ENFILE
+  Counter accept_errors;        // accepts that failed otherwise (ECONNABORTED ...), retried
+  Counter rejected;             // connections closed at once because the table was full
+  Counter last_errno;           // errno behind the last CloseReason::kOther; not a count
+};
+
+// Name (as in results) and member of each, for summing, printing and writing without a list
+// anywhere else.
+struct CounterField {
+  std::string_view name;
+  stats::Counter Counters::*member;
+};
+inline constexpr std::array kCounterFields = {
+    CounterField{"accepted", &Counters::accepted},
+    CounterField{"connected", &Counters::connected},
+    CounterField{"open", &Counters::open},
+    CounterField{"receives", &Counters::receives},
+    CounterField{"sends", &Counters::sends},
+    CounterField{"bytes_received", &Counters::bytes_received},
+    CounterField{"bytes_sent", &Counters::bytes_sent},
+    CounterField{"syscalls", &Counters::syscalls},
+    CounterField{"enter_calls", &Counters::enter_calls},
+    CounterField{"submissions", &Counters::submissions},
+    CounterField{"completions", &Counters::completions},
+    CounterField{"multishot_rearms", &Counters::multishot_rearms},
+    CounterField{"short_sends", &Counters::short_sends},
+    CounterField{"buffers_starved", &Counters::buffers_starved},
+    CounterField{"sends_spilled", &Counters::sends_spilled},
+    CounterField{"backpressure_pauses", &Counters::backpressure_pauses},
+    CounterField{"cq_overflows", &Counters::cq_overflows},
+    CounterField{"stale_completions", &Counters::stale_completions},
+    CounterField{"accept_pauses", &Counters::accept_pauses},
+    CounterField{"accept_emfile", &Counters::accept_emfile},
+    CounterField{"accept_errors", &Counters::accept_errors},
+    CounterField{"rejected", &Counters::rejected},
+};
+
+}  // namespace ringecho::engine
+
+#endif  // RINGECHO_ENGINE_COUNTERS_H_
