@@ -184,6 +184,7 @@ struct Totals {
   int64_t connections = 0;           // made (load) or accepted (server)
   int64_t connections_open_max = 0;  // at one time
   // Load generator, whole run.
+  std::optional<int64_t> resolve_ns;  // name resolution, before the clock started
   std::optional<int64_t> exceptions;  // connections that ended other than they should
   std::optional<int64_t> retries;
   std::optional<int64_t> sessions_completed;
@@ -241,7 +242,7 @@ struct Interval {
   int64_t connections_open = 0;  // at its end
   int64_t cpu_ns = 0;
   std::optional<int64_t> retries;  // load
-  std::optional<int64_t> p50_ns;   // load, [left out] when it had no message
+  std::optional<int64_t> p50_ns;   // load; left out when the interval had no message
   std::optional<int64_t> p99_ns;
 };
 
