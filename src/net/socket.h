@@ -23,12 +23,13 @@ struct Listeners {
 };
 
 // TCP: `count` sockets in one SO_REUSEPORT group, so that the kernel spreads connections over
-// them; TCP_NODELAY is set on the listener because accepted sockets inherit it. Before joining the
-// group a plain bind makes sure that nobody listens there yet: with SO_REUSEPORT alone a leftover
-// server of the same user would silently share the port. unix: one socket, duplicated `count`
-// times (SO_REUSEPORT does not spread unix sockets); a stale socket file that nobody listens on is
-// removed, a live one is an error. Sockets are blocking (what io_uring wants); an engine that
-// needs O_NONBLOCK sets it. Errors name the address, the call, the errno and what to do.
+// them; TCP_NODELAY is set on the listener because accepted sockets inherit it; v6 sockets take v6
+// clients only. Before joining the group a plain bind makes sure that nobody listens there yet:
+// with SO_REUSEPORT alone a leftover server of the same user would silently share the port. unix:
+// one socket, duplicated `count` times (SO_REUSEPORT does not spread unix sockets); a stale socket
+// file that nobody listens on is removed, a live one is an error. Sockets are blocking (what
+// io_uring wants); an engine that needs O_NONBLOCK sets it. Errors name the address, the call, the
+// errno and what to do.
 absl::StatusOr<Listeners> Listen(const Address& where, const ListenOptions& options);
 
 // A TCP or unix stream socket ready for connect(2), TCP_NODELAY set; bound to `from` when given,
@@ -37,6 +38,9 @@ absl::StatusOr<Listeners> Listen(const Address& where, const ListenOptions& opti
 // failed (this is used per connection, so no Status). `flags` are added to the socket type
 // (SOCK_NONBLOCK).
 int NewConnectSocket(const Address& to, const Address* from, int flags);
+
+// System calls a successful NewConnectSocket makes, for whoever counts them.
+int NewConnectSocketCalls(const Address& to, const Address* from);
 
 // A listening backlog larger than net.core.somaxconn is cut silently by the kernel; this is that
 // limit, or 0 when it cannot be read.
