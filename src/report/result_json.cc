@@ -269,7 +269,8 @@ class Reader {
   void Read(const Json& json, const std::string& place, std::vector<T>& values) {
     if (!json.is_array()) return Fail(place, "takes a list");
     for (const Json& item : json) {
-      Read(item, absl::StrCat(place, "[", values.size(), "]"), values.emplace_back());
+      std::string at = absl::StrCat(place, "[", values.size(), "]");
+      Read(item, at, values.emplace_back());
     }
   }
   template <class S>
