@@ -1,0 +1,65 @@
+// Whether a result may be believed: a pure function from measured facts to a verdict.
+#ifndef RINGECHO_REPORT_VALIDITY_H_
+#define RINGECHO_REPORT_VALIDITY_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "report/result.h"
+
+namespace ringecho::report {
+
+// Limits of the checks. `limit` of a check in the result repeats the one that was applied.
+inline constexpr double kMeasuredShareMin = 0.99;    // of the duration asked for
+inline constexpr double kCpuShareMax = 0.90;         // beyond it the loader may be what is measured
+inline constexpr double kStealShareMax = 0.02;       // of all CPU time of the machine
+inline constexpr int64_t kMessagesMin = 100;         // fewer say nothing about a distribution
+inline constexpr double kRateVariationMax = 0.15;    // standard deviation over mean
+inline constexpr size_t kIntervalsForVariation = 5;  // fewer do not show a variation
+
+// What was measured. A fact that is absent or not finite is not checked.
+struct Facts {
+  bool interrupted = false;
+  std::optional<int64_t> exceptions;
+  std::optional<int64_t> payload_mismatches;
+  std::optional<int64_t> connections_wanted, connections_made;
+  std::optional<int64_t> duration_ns, measured_ns;  // asked for; measured
+  std::optional<int64_t> messages;
+  std::optional<double> cpu_share;  // of the loader's threads, 0 to 1
+  std::optional<double> steal_share;
+  std::vector<double> interval_rates;  // messages per second, whole intervals of the measure phase
+  std::optional<int64_t> clamped;      // latencies beyond the histogram's range
+};
+
+// One check per fact known, in the order of Facts:
+//
+//   id               ok when                              otherwise
+//   interrupted      the run ended by itself              suspect
+//   exceptions       value == 0                           invalid
+//   payload          value == 0 mismatches                invalid
+//   connections      value >= limit, all that were asked  invalid
+//   duration         value >= limit, in ns                invalid
+//   messages         value >= limit                       suspect; invalid when 0
+//   loader_cpu       value <= limit                       suspect
+//   steal            value <= limit                       suspect
+//   rate_variation   value <= limit                       suspect
+//   latency_range    value == 0 samples beyond            suspect
+//
+// The verdict is the worst of them. Thread-safe.
+Validity Judge(const Facts& facts);
+
+// The facts that a load generator's result holds; call it when everything but `validity` is
+// filled. `duration` is checked unless the run was bounded by messages or sessions, or ended by
+// other means. A server knows less: its facts are the first (unless stopping by signal is how it
+// is meant to end) and the machine's.
+Facts LoadFacts(const Result& result);
+Facts ServerFacts(const Result& result);
+
+// Messages per second of the intervals that lie within the measure phase; an interval less than
+// half as long as the longest one (the last before the end) is left out.
+std::vector<double> MeasuredRates(const Result& result);
+
+}  // namespace ringecho::report
+
+#endif  // RINGECHO_REPORT_VALIDITY_H_
