@@ -1,0 +1,17 @@
+// Exit codes of every program of the project.
+#ifndef RINGECHO_APP_EXIT_CODE_H_
+#define RINGECHO_APP_EXIT_CODE_H_
+
+namespace ringecho::app {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailed = 1,         // the run could not be made
+  kExitUsage = 2,          // bad options or bad files
+  kExitInvalid = 3,        // finished, but the result's verdict is "invalid"
+  kExitInterrupted = 130,  // by SIGINT or SIGTERM; the result is complete up to there
+};
+
+}  // namespace ringecho::app
+
+#endif  // RINGECHO_APP_EXIT_CODE_H_

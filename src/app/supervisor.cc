@@ -1,0 +1,62 @@
+#include "app/supervisor.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace ringecho::app {
+
+Supervisor::Supervisor(base::UniqueFd signals, base::UniqueFd notified)
+    : signals_(std::move(signals)), notified_(std::move(notified)) {}
+
+absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set, signal);
+  if (int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
+    return base::ErrnoStatus(error, "pthread_sigmask");
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  base::UniqueFd signals(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals.valid()) return base::ErrnoStatus(errno, "signalfd");
+  base::UniqueFd notified(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!notified.valid()) return base::ErrnoStatus(errno, "eventfd");
+  return std::unique_ptr<Supervisor>(new Supervisor(std::move(signals), std::move(notified)));
+}
+
+Supervisor::Event Supervisor::WaitUntil(int64_t deadline_ns) {
+  pollfd fds[2] = {{signals_.get(), POLLIN, 0}, {notified_.get(), POLLIN, 0}};
+  timespec timeout{};
+  if (deadline_ns != base::kNever) {
+    int64_t left = std::max<int64_t>(0, deadline_ns - base::NowNs());
+    timeout.tv_sec = left / base::kNsPerSec;
+    timeout.tv_nsec = left % base::kNsPerSec;
+  }
+  ppoll(fds, 2, deadline_ns == base::kNever ? nullptr : &timeout, nullptr);
+  signalfd_siginfo info;
+  if (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    return {Event::Kind::kSignal, static_cast<int>(info.ssi_signo)};
+  }
+  uint64_t count;
+  if (read(notified_.get(), &count, sizeof(count)) == sizeof(count)) {
+    return {Event::Kind::kNotified, 0};
+  }
+  return {};
+}
+
+void Supervisor::Notify() {
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t written = write(notified_.get(), &one, sizeof(one));
+}
+
+}  // namespace ringecho::app

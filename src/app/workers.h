@@ -1,0 +1,39 @@
+// The worker threads of a program: one engine each, pinned when asked.
+#ifndef RINGECHO_APP_WORKERS_H_
+#define RINGECHO_APP_WORKERS_H_
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "app/supervisor.h"
+
+namespace ringecho::app {
+
+class Workers {
+ public:
+  // `supervisor` is notified whenever a worker ends; must outlive this.
+  explicit Workers(Supervisor& supervisor) : supervisor_(supervisor) {}
+  ~Workers();  // joins
+
+  // Starts `count` threads that run body(index); thread i is pinned to cpus[i % size], unless cpus
+  // is empty. Once only.
+  void Start(int count, const std::vector<int>& cpus, std::function<absl::Status(int)> body);
+
+  bool running() const { return running_.load() > 0; }
+
+  // Waits for all and returns the first error, in the order of the workers.
+  absl::Status Join();
+
+ private:
+  Supervisor& supervisor_;
+  std::vector<std::thread> threads_;
+  std::vector<absl::Status> results_;
+  std::atomic<int> running_{0};
+};
+
+}  // namespace ringecho::app
+
+#endif  // RINGECHO_APP_WORKERS_H_

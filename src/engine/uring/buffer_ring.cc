@@ -1,0 +1,53 @@
+#include "engine/uring/buffer_ring.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace ringecho::engine::uring {
+namespace {
+
+void* Map(size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+}  // namespace
+
+// All buffers start as the application's; Create recycles each once to list it.
+BufferRing::BufferRing(uint32_t count, uint32_t bytes)
+    : count_(count),
+      bytes_(bytes),
+      entries_(std::bit_ceil(count)),
+      mask_(entries_ - 1),
+      held_(count) {}
+
+BufferRing::~BufferRing() {
+  if (ring_ != nullptr) munmap(ring_, entries_ * sizeof(io_uring_buf));
+  if (memory_ != nullptr) munmap(memory_, size_t{count_} * bytes_);
+}
+
+absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint32_t count,
+                                                               uint32_t bytes) {
+  assert(count >= 1 && count <= kMaxBuffers && bytes >= 1);
+  std::unique_ptr<BufferRing> self(new BufferRing(count, bytes));
+  // Page-aligned, as the kernel requires of the ring.
+  self->ring_ = static_cast<io_uring_buf_ring*>(Map(self->entries_ * sizeof(io_uring_buf)));
+  self->memory_ = static_cast<std::byte*>(Map(size_t{count} * bytes));
+  if (self->ring_ == nullptr || self->memory_ == nullptr) {
+    return base::ErrnoStatus(ENOMEM, absl::StrCat("mmap of ", count, " buffers of ", bytes, " B"));
+  }
+  if (int error = ring.RegisterBufferRing(self->ring_, self->entries_, kGroup); error < 0) {
+    return base::ErrnoStatus(-error, "io_uring_register PBUF_RING");
+  }
+  io_uring_buf_ring_init(self->ring_);
+  for (uint32_t id = 0; id < count; ++id) self->Recycle(static_cast<uint16_t>(id));
+  self->Publish();
+  return self;
+}
+
+}  // namespace ringecho::engine::uring

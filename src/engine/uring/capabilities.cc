@@ -1,0 +1,175 @@
+#include "engine/uring/capabilities.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "engine/uring/absence.h"
+#include "engine/uring/buffer_ring.h"
+#include "engine/uring/compat.h"
+#include "engine/uring/ring.h"
+
+namespace ringecho::engine::uring {
+namespace {
+
+constexpr int64_t kTrialNs = base::kNsPerSec;
+
+std::unique_ptr<KernelRing> SmallRing(unsigned flags, int* error = nullptr) {
+  std::unique_ptr<KernelRing> ring;
+  int result = KernelRing::Create({.sq_entries = 4, .cq_entries = 8, .flags = flags}, &ring);
+  if (error != nullptr) *error = result;
+  return ring;
+}
+
+// Whether the first completion that comes has data or a descriptor and promises more. A
+// descriptor that was accepted is closed.
+bool FirstCompletionHasMore(KernelRing& ring, bool is_descriptor) {
+  if (int result = ring.SubmitAndWait(kTrialNs); result < 0) return false;
+  bool more = false;
+  bool first = true;
+  ring.Drain([&](const io_uring_cqe& cqe) {
+    if (first) more = cqe.res >= 0 && (cqe.flags & IORING_CQE_F_MORE) != 0;
+    if (is_descriptor && cqe.res >= 0) base::UniqueFd accepted(cqe.res);
+    first = false;
+  });
+  return more;
+}
+
+bool TryMultishotReceive() {
+  std::unique_ptr<KernelRing> ring = SmallRing(0);
+  if (ring == nullptr) return false;
+  auto buffers = BufferRing::Create(*ring, 1, 16);
+  int pair[2];
+  if (!buffers.ok() || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  base::UniqueFd receiver(pair[0]);
+  base::UniqueFd sender(pair[1]);
+  if (write(sender.get(), "x", 1) != 1) return false;
+  io_uring_sqe* sqe = ring->GetSqe();
+  io_uring_prep_rw(IORING_OP_RECV, sqe, receiver.get(), nullptr, 0, 0);
+  sqe->ioprio = IORING_RECV_MULTISHOT;
+  sqe->flags = IOSQE_BUFFER_SELECT;
+  sqe->buf_group = BufferRing::kGroup;
+  sqe->user_data = 0;
+  bool works = FirstCompletionHasMore(*ring, false);
+  ring.reset();  // before the buffers it may still use
+  return works;
+}
+
+bool TryMultishotAccept() {
+  std::unique_ptr<KernelRing> ring = SmallRing(0);
+  if (ring == nullptr) return false;
+  base::UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  base::UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!listener.valid() || !client.valid()) return false;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socklen_t length = sizeof(sa_family_t);  // autobind: the kernel picks an abstract name
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener.get(), generic, length) != 0 || listen(listener.get(), 1) != 0) return false;
+  length = sizeof(address);
+  if (getsockname(listener.get(), generic, &length) != 0 ||
+      connect(client.get(), generic, length) != 0) {
+    return false;
+  }
+  io_uring_sqe* sqe = ring->GetSqe();
+  io_uring_prep_multishot_accept(sqe, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
+  sqe->user_data = 0;
+  return FirstCompletionHasMore(*ring, true);
+}
+
+// A round trip through the ring: setup may succeed where a filter still denies io_uring_enter.
+bool NopWorks(KernelRing& ring) {
+  io_uring_sqe* sqe = ring.GetSqe();
+  io_uring_prep_nop(sqe);
+  sqe->user_data = 0;
+  return ring.SubmitAndWait(kTrialNs) >= 0 && ring.Drain([](const io_uring_cqe&) {}) == 1;
+}
+
+std::vector<uint8_t> SupportedOpcodes(KernelRing& ring) {
+  std::vector<uint8_t> opcodes;
+  std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(
+      io_uring_get_probe_ring(ring.raw()), &io_uring_free_probe);
+  if (probe == nullptr) return opcodes;
+  // liburing before 2.4 asks for 64 operations; a kernel with more lists the first 64.
+  for (int op = 0; op <= probe->last_op && op < 256; ++op) {
+    if (io_uring_opcode_supported(probe.get(), op)) opcodes.push_back(static_cast<uint8_t>(op));
+  }
+  return opcodes;
+}
+
+bool HasEchoOperations(const std::vector<uint8_t>& opcodes) {
+  constexpr std::array kNeeded = {IORING_OP_ACCEPT,      IORING_OP_CONNECT, IORING_OP_RECV,
+                                  IORING_OP_SEND,        IORING_OP_READ,    IORING_OP_CLOSE,
+                                  IORING_OP_ASYNC_CANCEL};
+  for (int op : kNeeded) {
+    bool found = false;
+    for (uint8_t have : opcodes) found = found || have == op;
+    if (!found) return false;
+  }
+  return true;
+}
+
+unsigned SupportedSetupFlags() {
+  constexpr std::array kSets = {
+      IORING_SETUP_SUBMIT_ALL,
+      IORING_SETUP_COOP_TASKRUN,
+      IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+      IORING_SETUP_SINGLE_ISSUER,
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+  };
+  unsigned flags = 0;
+  for (unsigned set : kSets) {
+    if (SmallRing(set) != nullptr) flags |= set;
+  }
+  return flags;
+}
+
+void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts) {
+  caps.resources_short = absence == Absence::kOutOfResources;
+  caps.why_not_id = AbsenceName(absence);
+  caps.why_not = ExplainAbsence(absence, error, facts);
+}
+
+}  // namespace
+
+Capabilities ProbeCapabilities() {
+  Capabilities caps;
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) {
+    SystemFacts facts = ReadSystemFacts();
+    SetAbsent(caps, DiagnoseAbsence(error, facts), error, facts);
+    return caps;
+  }
+  caps.features = ring->features();
+  caps.opcodes = SupportedOpcodes(*ring);
+  if (!HasEchoOperations(caps.opcodes)) {
+    SetAbsent(caps, Absence::kTooOld, 0, {});
+    return caps;
+  }
+  if (!NopWorks(*ring)) {
+    // Setup and register were allowed, so only a filter on io_uring_enter can be in the way.
+    SetAbsent(caps, Absence::kSeccomp, EPERM, ReadSystemFacts());
+    return caps;
+  }
+  caps.available = true;
+  caps.setup_flags = SupportedSetupFlags();
+  caps.buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
+  caps.multishot_recv = caps.buffer_ring && TryMultishotReceive();
+  caps.multishot_accept = TryMultishotAccept();
+  return caps;
+}
+
+const Capabilities& ThisKernel() {
+  static const Capabilities kCapabilities = ProbeCapabilities();
+  return kCapabilities;
+}
+
+}  // namespace ringecho::engine::uring

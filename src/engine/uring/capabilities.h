@@ -1,0 +1,50 @@
+// What this kernel's io_uring can do, found out by asking and trying, never from a version number:
+// distributions carry later features in older-numbered kernels, and sandboxes take them away.
+//
+// The only place in the program where kernel versions are written down:
+//
+//   feature            Linux  found by
+//   the operations     5.6    IORING_REGISTER_PROBE lists ACCEPT CONNECT RECV SEND READ CLOSE
+//   CANCEL fixed buffers      5.1    registering them (may fail for locked-memory limits: per
+//   engine) coop_taskrun       5.19   io_uring_setup takes the flag buffer_ring        5.19
+//   registering one multishot_accept   5.19   trying one on an abstract unix socket: F_MORE comes
+//   back submit_all         5.18   io_uring_setup takes the flag multishot_recv     6.0    trying
+//   one on a socket pair: F_MORE comes back single_issuer      6.0    io_uring_setup takes the flag
+//   defer_taskrun      6.1    io_uring_setup takes the flag
+#ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
+#define RINGECHO_ENGINE_URING_CAPABILITIES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ringecho::engine::uring {
+
+struct Capabilities {
+  bool available = false;
+  // When not available: one clause for people that says why and what would help, and the same as a
+  // word for results (AbsenceName).
+  std::string why_not;
+  std::string why_not_id;
+  // It is there, only memory or descriptors were short.
+  bool resources_short = false;
+
+  unsigned setup_flags = 0;      // IORING_SETUP_* this kernel takes
+  unsigned features = 0;         // IORING_FEAT_*
+  std::vector<uint8_t> opcodes;  // supported ones, ascending
+
+  bool buffer_ring = false;
+  bool multishot_accept = false;
+  bool multishot_recv = false;
+};
+
+// Makes a few small rings and closes them again; about a millisecond. Never fails: what cannot be
+// found out is reported as not there.
+Capabilities ProbeCapabilities();
+
+// The probe's result, made on first use. Thread-safe.
+const Capabilities& ThisKernel();
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_ENGINE_URING_CAPABILITIES_H_

@@ -1,0 +1,28 @@
+// liburing, and what an old liburing's headers lack. Values and names are those of the kernel's
+// include/uapi/linux/io_uring.h; a newer liburing is used as it is.
+#ifndef RINGECHO_ENGINE_URING_COMPAT_H_
+#define RINGECHO_ENGINE_URING_COMPAT_H_
+
+#include <liburing.h>
+
+#ifndef IORING_SETUP_COOP_TASKRUN  // 5.19
+#define IORING_SETUP_COOP_TASKRUN (1U << 8)
+#define IORING_SETUP_TASKRUN_FLAG (1U << 9)
+#endif
+#ifndef IORING_SETUP_SINGLE_ISSUER  // 6.0
+#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
+#endif
+#ifndef IORING_SETUP_DEFER_TASKRUN  // 6.1
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
+#ifndef IORING_FEAT_REG_REG_RING  // 6.3
+#define IORING_FEAT_REG_REG_RING (1U << 13)
+#endif
+#ifndef IORING_FEAT_RECVSEND_BUNDLE  // 6.10
+#define IORING_FEAT_RECVSEND_BUNDLE (1U << 14)
+#endif
+#ifndef IORING_FEAT_MIN_TIMEOUT  // 6.12
+#define IORING_FEAT_MIN_TIMEOUT (1U << 15)
+#endif
+
+#endif  // RINGECHO_ENGINE_URING_COMPAT_H_

@@ -1,0 +1,106 @@
+// One row of the connection-state table: what is in flight for a connection, and what waits.
+#ifndef RINGECHO_ENGINE_URING_CONNECTION_H_
+#define RINGECHO_ENGINE_URING_CONNECTION_H_
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/stream.h"
+
+namespace ringecho::engine::uring {
+
+// What an SQE was for. Together with slot and generation it is the SQE's user_data, so a
+// completion finds its connection, or is recognised as a dead one's and dropped.
+enum class Op : uint8_t { kAccept, kConnect, kReceive, kSend, kCancel, kClose, kWake };
+
+// user_data: slot in bits 0-23, generation in 24-47, op in 48-51. For kAccept the slot is the
+// listener's number; kCancel and kWake use neither.
+struct UserData {
+  static constexpr uint32_t kMask24 = (1u << 24) - 1;
+
+  static uint64_t Pack(Op op, uint32_t slot, uint32_t generation) {
+    assert(slot <= kMask24);
+    return static_cast<uint64_t>(op) << 48 | static_cast<uint64_t>(generation & kMask24) << 24 |
+           slot;
+  }
+  static Op GetOp(uint64_t data) { return static_cast<Op>(data >> 48 & 0xf); }
+  static uint32_t Slot(uint64_t data) { return static_cast<uint32_t>(data) & kMask24; }
+  static uint32_t Generation(uint64_t data) { return static_cast<uint32_t>(data >> 24) & kMask24; }
+};
+
+// The life of a connection, always forward:
+//
+//   kConnecting --> kOpen --> kDraining --> kTerminating --> kClosing --> (slot freed)
+//        |            |                        ^
+//        +------------+------------------------+
+//
+// kDraining receives no more and sends what is queued. kTerminating is a join on the work in
+// flight: it waits for the last completion of the receive, the send and the connect, cancelling
+// each once. Only then is the descriptor closed (kClosing): closing earlier would send no FIN
+// while a multishot receive still holds the file, and its late completions would find a stranger.
+enum class State : uint8_t { kConnecting, kOpen, kDraining, kTerminating, kClosing };
+
+// Whose memory the send under way reads from, which is whom to give it back to.
+enum class SendSource : uint8_t {
+  kNone,      // no send
+  kProvided,  // the provided buffer at the head of this connection's queue
+  kOwn,       // the connection's own receive buffer
+  kSpill,     // private memory that starved buffers were copied to
+  kPayload,   // the handler's registered region
+};
+
+inline constexpr uint16_t kNoBuffer = 0xffff;  // buffer ids are below 32,768
+inline constexpr uint32_t kNoSlot = 0xffffffff;
+
+// Neighbours in one of the intrusive lists of connections (SlotList).
+struct Links {
+  uint32_t next = kNoSlot;
+  uint32_t prev = kNoSlot;
+  bool linked = false;
+};
+
+struct Connection {
+  int fd = -1;
+  State state = State::kOpen;
+  CloseReason reason = CloseReason::kLocal;
+  SendSource source = SendSource::kNone;
+
+  // In flight: the request has been queued and its last completion has not come.
+  bool connect_armed : 1 = false;
+  bool receive_armed : 1 = false;
+  bool send_armed : 1 = false;
+  // A cancel of it has been queued; never a second one.
+  bool connect_cancelled : 1 = false;
+  bool receive_cancelled : 1 = false;
+  bool send_cancelled : 1 = false;
+
+  bool paused : 1 = false;        // not receiving because the peer does not read
+  bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
+  bool holds_place : 1 = false;   // of the AcceptGate
+
+  // Provided buffers waiting to be echoed, oldest first, linked by Core's table of buffers.
+  uint16_t queue_head = kNoBuffer;
+  uint16_t queue_tail = kNoBuffer;
+
+  // Bytes received and not yet sent back, wherever they are.
+  uint32_t queued_bytes = 0;
+
+  // The send under way, or (source kOwn, kPayload) the one to start.
+  const std::byte* send_at = nullptr;
+  uint32_t send_left = 0;
+  uint32_t send_total = 0;
+
+  std::unique_ptr<std::vector<std::byte>> spill;
+  size_t spill_at = 0;  // first byte of it not yet sent
+
+  Links starved;    // waits for a free provided buffer
+  Links holding;    // holds provided buffers
+  Links wants_sqe;  // found the submission queue full
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_ENGINE_URING_CONNECTION_H_

@@ -1,0 +1,50 @@
+#include "engine/uring/connection_buffers.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "base/units.h"
+
+namespace ringecho::engine::uring {
+
+absl::StatusOr<std::unique_ptr<ConnectionBuffers>> ConnectionBuffers::Create(uint32_t slots,
+                                                                             uint32_t bytes) {
+  std::unique_ptr<ConnectionBuffers> self(new ConnectionBuffers(slots, bytes));
+  void* memory = mmap(nullptr, size_t{slots} * bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    return base::ErrnoStatus(errno, absl::StrCat("mmap of ", slots, " buffers of ", bytes, " B"));
+  }
+  self->memory_ = static_cast<std::byte*>(memory);
+  return self;
+}
+
+ConnectionBuffers::~ConnectionBuffers() {
+  if (memory_ != nullptr) munmap(memory_, size_t{slots_} * bytes_);
+}
+
+absl::Status ConnectionBuffers::Register(Ring& ring, std::span<const std::byte> payload_region) {
+  auto slots = static_cast<uint32_t>(std::min<size_t>(slots_, kMaxPinnedBytes / bytes_));
+  size_t pinned = size_t{slots} * bytes_;
+  iovec buffers[2] = {{memory_, pinned}, {}};
+  unsigned count = 1;
+  if (!payload_region.empty() && payload_region.size() <= kMaxRegisteredBytes) {
+    // The kernel only reads it; iovec has no const.
+    buffers[count++] = {const_cast<std::byte*>(payload_region.data()), payload_region.size()};
+    pinned += payload_region.size();
+  }
+  if (int error = ring.RegisterBuffers(buffers, count); error < 0) {
+    return base::ErrnoStatus(
+        -error, absl::StrCat("registering ", base::FormatBytes(static_cast<int64_t>(pinned))),
+        error == -ENOMEM ? "raise the locked-memory limit (ulimit -l, LimitMEMLOCK=)" : "");
+  }
+  registered_slots_ = slots;
+  if (count == 2) payload_index_ = 1;
+  return absl::OkStatus();
+}
+
+}  // namespace ringecho::engine::uring

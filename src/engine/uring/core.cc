@@ -1,0 +1,308 @@
+#include "engine/uring/core.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "engine/defaults.h"
+
+namespace ringecho::engine::uring {
+namespace {
+
+ReceiveMode ChooseMode(const Options& options, const Capabilities& caps) {
+  if (options.receive_mode == ReceiveMode::kMultishot &&
+      !(caps.multishot_recv && caps.buffer_ring)) {
+    return ReceiveMode::kFixed;
+  }
+  return options.receive_mode;
+}
+
+}  // namespace
+
+Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
+           Wakeup wakeup)
+    : options_(options),
+      mode_(ChooseMode(options, caps)),
+      // A limit must hold exactly, and a multishot accept cannot be stopped in time.
+      multishot_accept_(caps.multishot_accept && options.accept_gate == nullptr),
+      table_(options.max_connections),
+      wakeup_(std::move(wakeup)),
+      ring_(std::move(ring)),
+      starved_(table_),
+      holding_(table_),
+      wants_sqe_(table_) {}
+
+Core::~Core() {
+  table_.ForEach([](uint32_t, Connection& c) { base::UniqueFd closes(c.fd); });
+}
+
+absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const Capabilities& caps,
+                                                   std::unique_ptr<Ring> ring) {
+  // Linux 5.1 to now: a read of a non-blocking file fails with EAGAIN instead of waiting, so the
+  // eventfd is a blocking one.
+  absl::StatusOr<Wakeup> wakeup = Wakeup::Create(0);
+  if (!wakeup.ok()) return wakeup.status();
+  std::unique_ptr<Core> core(new Core(options, caps, std::move(ring), *std::move(wakeup)));
+  RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers(caps));
+  return core;
+}
+
+absl::Status Core::SetUpBuffers(const Capabilities& caps) {
+  uint32_t bytes = options_.buffer_bytes != 0 ? options_.buffer_bytes : kDefaultBufferBytes;
+  std::string fixed_why_not;
+  if (mode_ == ReceiveMode::kMultishot) {
+    uint32_t count = options_.buffers != 0 ? options_.buffers : kDefaultBuffers;
+    absl::StatusOr<std::unique_ptr<BufferRing>> buffers = BufferRing::Create(*ring_, count, bytes);
+    if (!buffers.ok()) return buffers.status();
+    buffers_ = *std::move(buffers);
+    queued_.resize(count);
+  } else {
+    absl::StatusOr<std::unique_ptr<ConnectionBuffers>> own =
+        ConnectionBuffers::Create(options_.max_connections, bytes);
+    if (!own.ok()) return own.status();
+    own_buffers_ = *std::move(own);
+    if (mode_ == ReceiveMode::kFixed) {
+      // Not being allowed to pin memory costs the feature, not the run.
+      absl::Status status = own_buffers_->Register(*ring_, options_.payload_region);
+      if (!status.ok()) fixed_why_not = std::string(status.message());
+    }
+  }
+  DescribeFeatures(caps, fixed_why_not);
+  return absl::OkStatus();
+}
+
+void Core::DescribeFeatures(const Capabilities& caps, const std::string& fixed_why_not) {
+  auto add = [this](std::string name, bool requested, bool effective, std::string why_not) {
+    if (!requested || effective) why_not.clear();
+    features_.push_back({std::move(name), requested, effective, std::move(why_not)});
+  };
+  auto add_setup = [&](std::string name, unsigned flag, std::string otherwise) {
+    bool effective = (ring_->setup_flags() & flag) != 0;
+    add(std::move(name), true, effective,
+        (caps.setup_flags & flag) == 0 ? "this kernel does not have it" : std::move(otherwise));
+  };
+  add_setup("single_issuer", IORING_SETUP_SINGLE_ISSUER, "not on this rung");
+  add_setup("defer_taskrun", IORING_SETUP_DEFER_TASKRUN, "not on this rung");
+  add_setup("coop_taskrun", IORING_SETUP_COOP_TASKRUN, "defer_taskrun takes its place");
+  add_setup("submit_all", IORING_SETUP_SUBMIT_ALL, "not on this rung");
+  add("multishot_accept", true, multishot_accept_,
+      caps.multishot_accept ? "a connection limit needs one accept at a time"
+                            : "this kernel does not have it");
+  bool multishot = mode_ == ReceiveMode::kMultishot;
+  bool wants_multishot = options_.receive_mode == ReceiveMode::kMultishot;
+  add("multishot_recv", wants_multishot, multishot, "this kernel does not have it");
+  add("buffer_ring", wants_multishot, multishot,
+      caps.buffer_ring ? "used with multishot_recv only" : "this kernel does not have it");
+  add("fixed_buffers", mode_ == ReceiveMode::kFixed,
+      mode_ == ReceiveMode::kFixed && own_buffers_->registered_slots() > 0, fixed_why_not);
+}
+
+bool Core::CanSend(ConnId id) {
+  Connection* c = Find(id);
+  return c != nullptr && c->state == State::kOpen && !c->send_armed &&
+         c->source == SendSource::kNone && c->queue_head == kNoBuffer && c->spill == nullptr;
+}
+
+void Core::Send(ConnId id, std::span<const std::byte> payload) {
+  assert(CanSend(id) && !payload.empty() && payload.size() <= UINT32_MAX);
+  Connection* c = Find(id);
+  if (c == nullptr) return;
+  c->source = SendSource::kPayload;
+  c->send_at = payload.data();
+  c->send_left = c->send_total = static_cast<uint32_t>(payload.size());
+  Pump(id.slot, *c);
+}
+
+void Core::Close(ConnId id, CloseReason reason) {
+  if (Connection* c = Find(id)) Terminate(id.slot, *c, reason);
+}
+
+void Core::Finish(ConnId id, CloseReason reason) {
+  Connection* c = Find(id);
+  if (c == nullptr) return;
+  if (c->state == State::kConnecting) {
+    Terminate(id.slot, *c, reason);
+  } else if (c->state == State::kOpen) {
+    c->state = State::kDraining;
+    c->reason = reason;
+    Pump(id.slot, *c);
+  }
+}
+
+void Core::Pump(ConnId id) {
+  if (Connection* c = Find(id)) Pump(id.slot, *c);
+}
+
+absl::Status Core::Wait(int64_t deadline_ns) {
+  int64_t timeout = base::kNever;
+  if (more_work_) {
+    timeout = 0;
+  } else if (deadline_ns != base::kNever) {
+    timeout = std::max<int64_t>(0, deadline_ns - base::NowNs());
+  }
+  more_work_ = false;
+  if (ring_->overflowed()) counters_.cq_overflows.Increment();
+  counters_.enter_calls.Increment();
+  counters_.syscalls.Increment();
+  int result = ring_->SubmitAndWait(timeout);
+  // EBUSY and EAGAIN ask for completions to be taken first, which is what comes next.
+  if (result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
+      result == -EAGAIN) {
+    return absl::OkStatus();
+  }
+  return base::ErrnoStatus(-result, "io_uring_enter");
+}
+
+void Core::EndBatch(int64_t now_ns) {
+  if (buffers_ != nullptr) {
+    ServeStarved();
+    buffers_->Publish();
+  }
+  recycled_in_batch_ = 0;
+  ArmAccepts(now_ns);
+  if (!wake_armed_) {
+    if (io_uring_sqe* sqe = Sqe()) {
+      io_uring_prep_read(sqe, wakeup_.fd(), &wake_count_, sizeof(wake_count_), 0);
+      sqe->user_data = UserData::Pack(Op::kWake, 0, 0);
+      wake_armed_ = true;
+    } else {
+      more_work_ = true;
+    }
+  }
+  // Each is pumped once: one that finds the queue full again is back at the end of the list.
+  for (uint32_t n = wants_sqe_.size(); n > 0 && !wants_sqe_.empty(); --n) {
+    uint32_t slot = wants_sqe_.PopFront();
+    Pump(slot, table_[slot]);
+  }
+  if (!wants_sqe_.empty()) more_work_ = true;
+}
+
+io_uring_sqe* Core::Sqe() {
+  io_uring_sqe* sqe = ring_->GetSqe();
+  if (sqe == nullptr) {
+    counters_.enter_calls.Increment();
+    counters_.syscalls.Increment();
+    if (ring_->Submit() < 0) return nullptr;
+    sqe = ring_->GetSqe();
+    if (sqe == nullptr) return nullptr;
+  }
+  counters_.submissions.Increment();
+  return sqe;
+}
+
+io_uring_sqe* Core::SqeFor(uint32_t slot) {
+  io_uring_sqe* sqe = Sqe();
+  if (sqe == nullptr) wants_sqe_.PushBack(slot);
+  return sqe;
+}
+
+Connection* Core::FindFor(const io_uring_cqe& cqe) {
+  Connection* c = table_.Find(UserData::Slot(cqe.user_data), UserData::Generation(cqe.user_data),
+                              UserData::kMask24);
+  if (c == nullptr) counters_.stale_completions.Increment();
+  return c;
+}
+
+bool Core::CancelOp(uint32_t slot, Op op) {
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) return false;
+  io_uring_prep_cancel64(sqe, Tag(op, slot), 0);
+  sqe->user_data = UserData::Pack(Op::kCancel, 0, 0);
+  return true;
+}
+
+void Core::Pump(uint32_t slot, Connection& c) {
+  switch (c.state) {
+    case State::kConnecting:
+    case State::kClosing:
+      return;
+    case State::kOpen:
+    case State::kDraining:
+      if (!PumpSend(slot, c) || !PumpReceive(slot, c)) return;
+      if (c.state == State::kDraining && !c.receive_armed && NothingToSend(c)) {
+        Terminate(slot, c, c.reason);
+      }
+      return;
+    case State::kTerminating:
+      PumpTermination(slot, c);
+      return;
+  }
+}
+
+void Core::Terminate(uint32_t slot, Connection& c, CloseReason reason) {
+  if (c.state == State::kTerminating || c.state == State::kClosing) return;
+  c.state = State::kTerminating;
+  c.reason = reason;
+  starved_.Remove(slot);
+  PumpTermination(slot, c);
+}
+
+void Core::TerminateWithErrno(uint32_t slot, Connection& c, int error) {
+  CloseReason reason = ReasonFromErrno(error);
+  if (reason == CloseReason::kOther) {
+    counters_.last_errno.Sub(counters_.last_errno.Get());
+    counters_.last_errno.Add(static_cast<uint64_t>(error));
+  }
+  Terminate(slot, c, reason);
+}
+
+// The join: cancel each request once, wait for all of them, then close.
+void Core::PumpTermination(uint32_t slot, Connection& c) {
+  if (c.connect_armed && !c.connect_cancelled) {
+    if (!CancelOp(slot, Op::kConnect)) return;
+    c.connect_cancelled = true;
+  }
+  if (c.receive_armed && !c.receive_cancelled) {
+    if (!CancelOp(slot, Op::kReceive)) return;
+    c.receive_cancelled = true;
+  }
+  if (c.send_armed && !c.send_cancelled) {
+    if (!CancelOp(slot, Op::kSend)) return;
+    c.send_cancelled = true;
+  }
+  if (c.connect_armed || c.receive_armed || c.send_armed) return;
+  CloseNow(slot, c);
+}
+
+void Core::CloseNow(uint32_t slot, Connection& c) {
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) return;
+  RecycleQueue(slot, c);
+  c.spill.reset();
+  c.source = SendSource::kNone;
+  io_uring_prep_close(sqe, c.fd);
+  sqe->user_data = Tag(Op::kClose, slot);
+  c.state = State::kClosing;
+}
+
+std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
+  Connection* c = FindFor(cqe);
+  if (c == nullptr) return std::nullopt;
+  // Linux frees the descriptor whatever close reports.
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  Closed closed{Id(slot), c->reason};
+  if (c->holds_place) options_.accept_gate->Leave();
+  wants_sqe_.Remove(slot);
+  table_.Free(slot);
+  counters_.open.Sub(1);
+  accept_again_ = true;
+  return closed;
+}
+
+void Core::TerminateAll() {
+  StopListening();
+  table_.ForEach(
+      [this](uint32_t slot, Connection& c) { Terminate(slot, c, CloseReason::kInterrupted); });
+}
+
+bool Core::idle() const {
+  bool accepting =
+      std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.armed; });
+  return table_.size() == 0 && !accepting;
+}
+
+}  // namespace ringecho::engine::uring

@@ -1,0 +1,208 @@
+// The io_uring engine without its handler: the connection table, what is armed and queued for each
+// connection, and the transitions that completions cause. Engine<Handler> (engine.h) is the thin
+// template that carries events from here to the handler and verdicts back.
+//
+// Shape of every transition: a completion changes a connection's state, then Pump brings the
+// kernel's side in line with it (arm, send, cancel, close). Pump may be called at any time and
+// does nothing twice; when the submission queue is full it puts the connection on a list and is
+// called again. So no event order can leave a connection without the request it needs.
+#ifndef RINGECHO_ENGINE_URING_CORE_H_
+#define RINGECHO_ENGINE_URING_CORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/slot_table.h"
+#include "base/unique_fd.h"
+#include "engine/counters.h"
+#include "engine/features.h"
+#include "engine/options.h"
+#include "engine/stream.h"
+#include "engine/uring/buffer_ring.h"
+#include "engine/uring/capabilities.h"
+#include "engine/uring/connection.h"
+#include "engine/uring/connection_buffers.h"
+#include "engine/uring/ring.h"
+#include "engine/uring/slot_list.h"
+#include "engine/wakeup.h"
+#include "net/address.h"
+
+namespace ringecho::engine::uring {
+
+// Bytes for the handler, and where they lie. Empty data: nothing to tell.
+struct Received {
+  ConnId id;
+  std::span<const std::byte> data;
+  uint16_t buffer = kNoBuffer;  // of the buffer ring, in multishot mode
+};
+
+// A finished send. 0 bytes: nothing to tell.
+struct Sent {
+  ConnId id;
+  size_t bytes = 0;
+};
+
+// A connection whose descriptor is closed and whose slot is free again.
+struct Closed {
+  ConnId id;
+  CloseReason reason = CloseReason::kLocal;
+};
+
+class Core {
+ public:
+  // `ring` was made on this thread. `caps` says what it may be asked for (tests hand in less than
+  // the kernel has).
+  static absl::StatusOr<std::unique_ptr<Core>> Create(const Options& options,
+                                                      const Capabilities& caps,
+                                                      std::unique_ptr<Ring> ring);
+  ~Core();
+
+  // What the seam promises (engine/stream.h).
+  absl::Status Listen(base::UniqueFd listener);
+  ConnectResult Connect(const net::Address& to, const net::Address* from);
+  bool CanSend(ConnId id);
+  void Send(ConnId id, std::span<const std::byte> payload);
+  void Close(ConnId id, CloseReason reason);
+  void Finish(ConnId id, CloseReason reason);
+  void StopListening();
+  void Wake() const { wakeup_.Signal(); }
+
+  // One completion each, by its Op.
+  std::optional<ConnId> OnAccept(const io_uring_cqe& cqe);
+  std::optional<ConnId> OnConnect(const io_uring_cqe& cqe);
+  Received OnReceive(const io_uring_cqe& cqe);
+  // Must follow every OnReceive that had data.
+  void Resolve(const Received& received, Verdict verdict);
+  Sent OnSend(const io_uring_cqe& cqe);
+  std::optional<Closed> OnClose(const io_uring_cqe& cqe);
+  void OnWake() { wake_armed_ = false; }
+
+  // Brings the kernel's side of a connection in line with its state.
+  void Pump(ConnId id);
+
+  // Submits, and waits for a completion until `deadline_ns` (monotonic). An error means that the
+  // ring is unusable.
+  absl::Status Wait(int64_t deadline_ns);
+
+  // Calls f for every completion there is.
+  template <class F>
+  void Drain(F f) {
+    counters_.completions.Add(ring_->Drain(f));
+  }
+
+  // After a batch: returns buffers to the kernel, re-arms starved connections and listeners, and
+  // serves those that found the submission queue full.
+  void EndBatch(int64_t now_ns);
+
+  // When EndBatch has something to do although no completion comes.
+  int64_t NextDeadline() const { return accept_retry_at_; }
+
+  // Starts closing everything; the caller goes on draining until idle().
+  void TerminateAll();
+  // No connection, and no accept in flight.
+  bool idle() const;
+
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+  size_t connections() const { return table_.size(); }
+  const Features& features() const { return features_; }
+  ReceiveMode receive_mode() const { return mode_; }
+
+ private:
+  struct Listener {
+    base::UniqueFd fd;
+    bool armed = false;
+    bool cancelled = false;
+    bool paused = false;       // not armed for want of a place or a descriptor
+    bool holds_place = false;  // of the AcceptGate, for the one connection a one-shot accept brings
+  };
+
+  Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring, Wakeup wakeup);
+  absl::Status SetUpBuffers(const Capabilities& caps);
+  void DescribeFeatures(const Capabilities& caps, const std::string& fixed_why_not);
+
+  uint64_t Tag(Op op, uint32_t slot) const {
+    return UserData::Pack(op, slot, table_.generation(slot));
+  }
+  ConnId Id(uint32_t slot) const { return {slot, table_.generation(slot)}; }
+  Connection* Find(ConnId id) { return table_.Find(id.slot, id.generation); }
+  Connection* FindFor(const io_uring_cqe& cqe);
+
+  // An SQE, or nullptr when neither queueing nor submitting makes room.
+  io_uring_sqe* Sqe();
+  // The same for a connection, which is put on the list of those to be pumped again.
+  io_uring_sqe* SqeFor(uint32_t slot);
+
+  void Pump(uint32_t slot, Connection& c);
+  bool PumpReceive(uint32_t slot, Connection& c);
+  bool PumpSend(uint32_t slot, Connection& c);
+  void PumpTermination(uint32_t slot, Connection& c);
+  bool ArmReceive(uint32_t slot, Connection& c);
+  bool CancelOp(uint32_t slot, Op op);
+  void SelectSource(uint32_t slot, Connection& c);
+  void PrepareSend(uint32_t slot, const Connection& c, io_uring_sqe* sqe) const;
+  size_t CompleteSend(uint32_t slot, Connection& c);
+  bool NothingToSend(const Connection& c) const;
+
+  void Terminate(uint32_t slot, Connection& c, CloseReason reason);
+  void TerminateWithErrno(uint32_t slot, Connection& c, int error);
+  void OnPeerEof(uint32_t slot, Connection& c);
+  void OnReceiveError(uint32_t slot, Connection& c, int error);
+  void CloseNow(uint32_t slot, Connection& c);
+
+  void Enqueue(uint32_t slot, Connection& c, uint16_t buffer, uint32_t bytes);
+  void PopBuffer(uint32_t slot, Connection& c);
+  void Spill(uint32_t slot, Connection& c);
+  void RecycleQueue(uint32_t slot, Connection& c);
+  void ServeStarved();
+  void ReclaimBuffers();
+
+  std::optional<ConnId> Adopt(int fd, bool holds_place);
+  void OnAcceptError(Listener& listener, int error);
+  void NotePause(Listener& listener);
+  void ArmAccepts(int64_t now_ns);
+  bool ArmAccept(size_t index);
+  void PauseAccepting(int64_t until_ns);
+
+  const Options options_;
+  const ReceiveMode mode_;
+  const bool multishot_accept_;
+  Counters counters_;
+  Features features_;
+
+  // Memory the kernel may use outlives the ring: members are destroyed from the bottom up.
+  base::SlotTable<Connection> table_;
+  std::unique_ptr<BufferRing> buffers_;             // kMultishot
+  std::unique_ptr<ConnectionBuffers> own_buffers_;  // kFixed, kOneShot
+  // By buffer id: the next buffer in the same connection's queue, and the bytes in it.
+  struct Queued {
+    uint16_t next = kNoBuffer;
+    uint32_t bytes = 0;
+  };
+  std::vector<Queued> queued_;
+  uint64_t wake_count_ = 0;
+  Wakeup wakeup_;
+  std::unique_ptr<Ring> ring_;
+
+  SlotList<&Connection::starved> starved_;
+  SlotList<&Connection::holding> holding_;
+  SlotList<&Connection::wants_sqe> wants_sqe_;
+
+  std::vector<Listener> listeners_;
+  int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
+  bool stop_listening_ = false;
+  bool accept_again_ = false;  // a place may have become free
+  bool wake_armed_ = false;
+  bool more_work_ = false;  // something still needs an SQE: do not sleep
+  uint32_t recycled_in_batch_ = 0;
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_ENGINE_URING_CORE_H_

@@ -1,0 +1,352 @@
+// Core: bytes in, bytes out, and what happens when the buffers for them run out.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+
+#include "engine/uring/core.h"
+
+namespace ringecho::engine::uring {
+
+// ---- Receiving ------------------------------------------------------------------------------
+
+// False when it found the submission queue full.
+bool Core::PumpReceive(uint32_t slot, Connection& c) {
+  if (c.queued_bytes >= options_.high_water_bytes && !c.paused) {
+    c.paused = true;
+    counters_.backpressure_pauses.Increment();
+  } else if (c.queued_bytes <= options_.low_water_bytes) {
+    c.paused = false;
+  }
+  bool wanted = c.state == State::kOpen && !c.paused;
+  if (c.receive_armed) {
+    if (wanted || c.receive_cancelled) return true;
+    if (!CancelOp(slot, Op::kReceive)) return false;
+    c.receive_cancelled = true;
+    return true;
+  }
+  if (!wanted || c.starved.linked) return true;
+  // Below provided buffers a connection has one buffer, which is free again once it is sent.
+  if (mode_ != ReceiveMode::kMultishot && c.source == SendSource::kOwn) return true;
+  return ArmReceive(slot, c);
+}
+
+bool Core::ArmReceive(uint32_t slot, Connection& c) {
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) return false;
+  if (mode_ == ReceiveMode::kMultishot) {
+    // Linux 6.0. Length 0: as much as the buffer holds; other lengths are refused before 6.17.
+    io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, nullptr, 0, 0);
+    sqe->ioprio = IORING_RECV_MULTISHOT;
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BufferRing::kGroup;
+  } else if (int index = own_buffers_->SlotIndex(slot);
+             index != ConnectionBuffers::kNotRegistered) {
+    io_uring_prep_read_fixed(sqe, c.fd, own_buffers_->Data(slot), own_buffers_->bytes(), 0, index);
+  } else {
+    io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, own_buffers_->Data(slot), own_buffers_->bytes(), 0);
+  }
+  sqe->user_data = Tag(Op::kReceive, slot);
+  c.receive_armed = true;
+  c.receive_cancelled = false;
+  return true;
+}
+
+Received Core::OnReceive(const io_uring_cqe& cqe) {
+  uint16_t buffer = kNoBuffer;
+  if (buffers_ != nullptr && (cqe.flags & IORING_CQE_F_BUFFER) != 0) {
+    buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    buffers_->Take();
+  }
+  // Only data for a living connection keeps its buffer.
+  auto give_back = [&] {
+    if (buffer != kNoBuffer) {
+      buffers_->Recycle(buffer);
+      ++recycled_in_batch_;
+    }
+  };
+  Connection* c = FindFor(cqe);
+  if (c == nullptr) {
+    give_back();
+    return {};
+  }
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  // Without F_MORE the request is over, whatever its result; with data it is simply armed again.
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+    c->receive_armed = false;
+    if (mode_ == ReceiveMode::kMultishot && cqe.res > 0) counters_.multishot_rearms.Increment();
+  }
+  if (cqe.res > 0 && (c->state == State::kOpen || c->state == State::kDraining)) {
+    counters_.receives.Increment();
+    counters_.bytes_received.Add(static_cast<uint64_t>(cqe.res));
+    const std::byte* data = buffer != kNoBuffer ? buffers_->Data(buffer) : own_buffers_->Data(slot);
+    return {Id(slot), {data, static_cast<size_t>(cqe.res)}, buffer};
+  }
+  give_back();
+  if (cqe.res == 0) {
+    OnPeerEof(slot, *c);
+  } else if (cqe.res < 0) {
+    OnReceiveError(slot, *c, -cqe.res);
+  } else {
+    Pump(slot, *c);
+  }
+  return {};
+}
+
+void Core::Resolve(const Received& received, Verdict verdict) {
+  uint32_t slot = received.id.slot;
+  Connection* c = Find(received.id);
+  bool alive = c != nullptr && (c->state == State::kOpen || c->state == State::kDraining);
+  if (verdict == Verdict::kEcho && alive) {
+    auto bytes = static_cast<uint32_t>(received.data.size());
+    c->queued_bytes += bytes;
+    if (received.buffer != kNoBuffer) {
+      Enqueue(slot, *c, received.buffer, bytes);
+    } else {
+      c->source = SendSource::kOwn;
+      c->send_at = received.data.data();
+      c->send_left = c->send_total = bytes;
+    }
+  } else if (received.buffer != kNoBuffer) {
+    buffers_->Recycle(received.buffer);
+    ++recycled_in_batch_;
+  }
+  if (c == nullptr) return;
+  if (verdict == Verdict::kClose) {
+    Terminate(slot, *c, CloseReason::kLocal);
+  } else {
+    Pump(slot, *c);
+  }
+}
+
+void Core::OnPeerEof(uint32_t slot, Connection& c) {
+  if (c.state == State::kOpen) {
+    c.state = State::kDraining;
+    c.reason = CloseReason::kEof;
+    if (c.source == SendSource::kPayload) {
+      Terminate(slot, c, CloseReason::kEof);
+      return;
+    }
+  }
+  Pump(slot, c);
+}
+
+void Core::OnReceiveError(uint32_t slot, Connection& c, int error) {
+  switch (error) {
+    case ENOBUFS:
+      if (mode_ != ReceiveMode::kMultishot) break;
+      // The pool was empty. The connection waits its turn for a buffer; it must not wait for a
+      // send of its own, because it may have none.
+      counters_.buffers_starved.Increment();
+      if (c.state == State::kOpen) starved_.PushBack(slot);
+      Pump(slot, c);
+      return;
+    case ECANCELED:
+    case EINTR:
+    case EAGAIN:
+      Pump(slot, c);
+      return;
+    default:
+      break;
+  }
+  TerminateWithErrno(slot, c, error);
+  Pump(slot, c);
+}
+
+// ---- Sending --------------------------------------------------------------------------------
+
+bool Core::NothingToSend(const Connection& c) const {
+  return !c.send_armed && c.source == SendSource::kNone && c.queue_head == kNoBuffer &&
+         c.spill == nullptr;
+}
+
+// One send at a time: two in flight on a socket may be reordered. False when it found the
+// submission queue full.
+bool Core::PumpSend(uint32_t slot, Connection& c) {
+  if (c.send_armed) {
+    if (!c.spill_wanted || c.send_cancelled) return true;
+    if (!CancelOp(slot, Op::kSend)) return false;
+    c.send_cancelled = true;
+    return true;
+  }
+  SelectSource(slot, c);
+  if (c.source == SendSource::kNone) return true;
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) return false;
+  PrepareSend(slot, c, sqe);
+  sqe->user_data = Tag(Op::kSend, slot);
+  c.send_armed = true;
+  c.send_cancelled = false;
+  return true;
+}
+
+// What is spilled came before what is queued.
+void Core::SelectSource(uint32_t slot, Connection& c) {
+  if (c.spill_wanted) Spill(slot, c);
+  if (c.source != SendSource::kNone) return;
+  if (c.spill != nullptr) {
+    c.source = SendSource::kSpill;
+    c.send_at = c.spill->data() + c.spill_at;
+    c.send_left = c.send_total = static_cast<uint32_t>(c.spill->size() - c.spill_at);
+  } else if (c.queue_head != kNoBuffer) {
+    c.source = SendSource::kProvided;
+    c.send_at = buffers_->Data(c.queue_head);
+    c.send_left = c.send_total = queued_[c.queue_head].bytes;
+  }
+}
+
+void Core::PrepareSend(uint32_t slot, const Connection& c, io_uring_sqe* sqe) const {
+  int index = ConnectionBuffers::kNotRegistered;
+  if (own_buffers_ != nullptr) {
+    if (c.source == SendSource::kOwn) index = own_buffers_->SlotIndex(slot);
+    if (c.source == SendSource::kPayload) index = own_buffers_->payload_index();
+  }
+  if (index != ConnectionBuffers::kNotRegistered) {
+    // write(2) semantics: no MSG_NOSIGNAL, so both programs ignore SIGPIPE.
+    io_uring_prep_write_fixed(sqe, c.fd, c.send_at, c.send_left, 0, index);
+  } else {
+    // MSG_WAITALL: since 5.19 the kernel finishes a short send itself instead of reporting it.
+    // Short ones are dealt with all the same.
+    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, MSG_WAITALL | MSG_NOSIGNAL);
+  }
+}
+
+Sent Core::OnSend(const io_uring_cqe& cqe) {
+  Connection* c = FindFor(cqe);
+  if (c == nullptr) return {};
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  ConnId id = Id(slot);
+  c->send_armed = false;
+  size_t done = 0;
+  if (cqe.res > 0) {
+    auto taken = std::min(static_cast<uint32_t>(cqe.res), c->send_left);
+    counters_.sends.Increment();
+    counters_.bytes_sent.Add(taken);
+    c->send_at += taken;
+    c->send_left -= taken;
+    if (c->source != SendSource::kPayload) c->queued_bytes -= taken;
+    if (c->send_left == 0) {
+      done = CompleteSend(slot, *c);
+    } else {
+      counters_.short_sends.Increment();
+    }
+  } else if (cqe.res == 0) {
+    // A stream socket never takes nothing of something; retrying could go on for ever.
+    TerminateWithErrno(slot, *c, EIO);
+  } else if (cqe.res != -ECANCELED && cqe.res != -EAGAIN && cqe.res != -EINTR) {
+    TerminateWithErrno(slot, *c, -cqe.res);
+  }
+  bool alive = c->state == State::kOpen || c->state == State::kDraining;
+  Pump(slot, *c);
+  return alive ? Sent{id, done} : Sent{};
+}
+
+// Gives the memory of a finished send back; returns its length.
+size_t Core::CompleteSend(uint32_t slot, Connection& c) {
+  switch (c.source) {
+    case SendSource::kProvided:
+      PopBuffer(slot, c);
+      break;
+    case SendSource::kSpill:
+      c.spill.reset();
+      c.spill_at = 0;
+      break;
+    case SendSource::kOwn:
+    case SendSource::kPayload:
+    case SendSource::kNone:
+      break;
+  }
+  c.source = SendSource::kNone;
+  return c.send_total;
+}
+
+// ---- Provided buffers -----------------------------------------------------------------------
+
+void Core::Enqueue(uint32_t slot, Connection& c, uint16_t buffer, uint32_t bytes) {
+  queued_[buffer] = {.next = kNoBuffer, .bytes = bytes};
+  if (c.queue_tail == kNoBuffer) {
+    c.queue_head = buffer;
+    holding_.PushBack(slot);
+  } else {
+    queued_[c.queue_tail].next = buffer;
+  }
+  c.queue_tail = buffer;
+}
+
+void Core::PopBuffer(uint32_t slot, Connection& c) {
+  assert(c.queue_head != kNoBuffer);
+  uint16_t buffer = c.queue_head;
+  c.queue_head = queued_[buffer].next;
+  if (c.queue_head == kNoBuffer) {
+    c.queue_tail = kNoBuffer;
+    c.spill_wanted = false;
+    holding_.Remove(slot);
+  }
+  buffers_->Recycle(buffer);
+  ++recycled_in_batch_;
+}
+
+void Core::RecycleQueue(uint32_t slot, Connection& c) {
+  while (c.queue_head != kNoBuffer) PopBuffer(slot, c);
+}
+
+// Copies what the connection holds in provided buffers to memory of its own and gives the buffers
+// back. No send of it may be in flight. The copy is bounded by the high-water mark plus what one
+// multishot receive brings before its cancel takes effect.
+void Core::Spill(uint32_t slot, Connection& c) {
+  assert(!c.send_armed);
+  c.spill_wanted = false;
+  if (c.queue_head == kNoBuffer) return;
+  counters_.sends_spilled.Increment();
+  auto rest = std::make_unique<std::vector<std::byte>>();
+  rest->reserve(c.queued_bytes);
+  if (c.source == SendSource::kSpill) {
+    rest->insert(rest->end(), c.send_at, c.send_at + c.send_left);
+  }
+  uint32_t skip = c.source == SendSource::kProvided ? c.send_total - c.send_left : 0;
+  while (c.queue_head != kNoBuffer) {
+    const std::byte* data = buffers_->Data(c.queue_head);
+    rest->insert(rest->end(), data + skip, data + queued_[c.queue_head].bytes);
+    skip = 0;
+    PopBuffer(slot, c);
+  }
+  c.spill = std::move(rest);
+  c.spill_at = 0;
+  c.source = SendSource::kNone;
+}
+
+// A free buffer goes to the connection that has waited longest. No more are armed than there are
+// buffers, so one that idles cannot fail again at once and spin.
+void Core::ServeStarved() {
+  if (starved_.empty()) return;
+  for (uint32_t free = buffers_->free(); free > 0 && !starved_.empty(); --free) {
+    uint32_t slot = starved_.PopFront();
+    Pump(slot, table_[slot]);
+  }
+  if (starved_.empty()) return;
+  if (buffers_->free() == 0 && recycled_in_batch_ == 0) ReclaimBuffers();
+  // Those just armed may stay idle and leave their buffers free: the others get their turn without
+  // waiting for an event that may never come.
+  if (buffers_->free() > 0) more_work_ = true;
+}
+
+// Every buffer is held for a peer that is slow to read, and somebody is waiting for one. The
+// oldest holders' sends are cancelled; what is left of them moves to private memory and the
+// buffers come back. A send that was about to finish anyway loses nothing: the cancel comes too
+// late. Without this, peers that never read could take the whole pool, and everybody else with it.
+void Core::ReclaimBuffers() {
+  constexpr int kAtOnce = 16;
+  uint32_t slot = holding_.front();
+  for (int n = 0; n < kAtOnce && slot != kNoSlot; ++n) {
+    uint32_t next = holding_.next(slot);
+    Connection& c = table_[slot];
+    if (c.state == State::kOpen || c.state == State::kDraining) {
+      c.spill_wanted = true;
+      Pump(slot, c);
+    }
+    slot = next;
+  }
+}
+
+}  // namespace ringecho::engine::uring

@@ -1,0 +1,106 @@
+// One submission/completion ring, and the only place that enters the kernel for it.
+//
+// The queues are plain memory and are used directly, without a virtual call per operation. What
+// enters the kernel, once per batch, is virtual: that is the point where tests put a scripted or
+// simulated kernel behind the very same state machine.
+#ifndef RINGECHO_ENGINE_URING_RING_H_
+#define RINGECHO_ENGINE_URING_RING_H_
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "engine/uring/compat.h"
+
+namespace ringecho::engine::uring {
+
+class Ring {
+ public:
+  Ring() = default;
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  virtual ~Ring() = default;
+
+  // Hands queued SQEs to the kernel without waiting: how many it took, or a negative errno
+  // (-EBUSY and -EAGAIN: completions must be taken first).
+  virtual int Submit() = 0;
+
+  // The same, then waits until a completion is there or `timeout_ns` have passed (base::kNever: no
+  // limit; 0: does not wait, but has the kernel run deferred work and flush overflowed
+  // completions). -ETIME and -EINTR are ordinary answers.
+  virtual int SubmitAndWait(int64_t timeout_ns) = 0;
+
+  // 0 or a negative errno, as io_uring_register(2).
+  virtual int RegisterBuffers(const iovec* buffers, unsigned count) = 0;
+  virtual int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) = 0;
+
+  // An SQE to fill, or nullptr when the queue is full.
+  io_uring_sqe* GetSqe() { return io_uring_get_sqe(&ring_); }
+
+  unsigned sq_queued() const { return io_uring_sq_ready(&ring_); }
+  unsigned sq_entries() const { return ring_.sq.ring_entries; }
+  unsigned cq_entries() const { return ring_.cq.ring_entries; }
+  bool overflowed() const { return io_uring_cq_has_overflow(&ring_); }
+  unsigned setup_flags() const { return ring_.flags; }
+
+  // Calls f(const io_uring_cqe&) for every completion there is, then gives all their places back
+  // at once. Returns how many there were. f may queue SQEs and Submit.
+  template <class F>
+  unsigned Drain(F f) {
+    unsigned head;
+    unsigned count = 0;
+    io_uring_cqe* cqe;
+    io_uring_for_each_cqe(&ring_, head, cqe) {
+      ++count;
+      f(static_cast<const io_uring_cqe&>(*cqe));
+    }
+    io_uring_cq_advance(&ring_, count);
+    return count;
+  }
+
+ protected:
+  io_uring ring_{};
+};
+
+// What to ask of io_uring_setup. `flags` without CQSIZE and CLAMP, which are always tried.
+struct RingConfig {
+  unsigned sq_entries = 4096;
+  unsigned cq_entries = 16384;
+  unsigned flags = 0;
+};
+
+// The ladder of set-up flags, best first, each with the kernel that brought it:
+//   SINGLE_ISSUER|DEFER_TASKRUN|SUBMIT_ALL (6.1), COOP_TASKRUN|TASKRUN_FLAG|SUBMIT_ALL (5.19),
+//   none.
+inline constexpr unsigned kSetupLadder[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+    0,
+};
+
+// A ring of the kernel's, made with exactly `config.flags`. Must be called on the thread that will
+// use the ring (SINGLE_ISSUER, 6.0). Errors carry the errno of io_uring_setup(2).
+class KernelRing final : public Ring {
+ public:
+  static absl::StatusOr<std::unique_ptr<KernelRing>> Create(const RingConfig& config);
+  // The same as a plain errno (0 is success), for those who ask what a failure means.
+  static int Create(const RingConfig& config, std::unique_ptr<KernelRing>* ring);
+
+  ~KernelRing() override;
+  int Submit() override;
+  int SubmitAndWait(int64_t timeout_ns) override;
+  int RegisterBuffers(const iovec* buffers, unsigned count) override;
+  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) override;
+
+  unsigned features() const { return ring_.features; }
+  io_uring* raw() { return &ring_; }
+
+ private:
+  KernelRing() = default;
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_ENGINE_URING_RING_H_
