@@ -15,7 +15,6 @@
 #include "base/cpus.h"
 #include "base/status.h"
 #include "base/units.h"
-#include "report/live.h"
 #include "report/result_json.h"
 
 namespace ringecho::report {
@@ -38,13 +37,14 @@ void AddRow(std::string& out, std::string_view label, std::string_view text) {
 void AddWrapped(std::string& out, std::string_view label, const std::vector<std::string>& items) {
   constexpr size_t kColumns = 80 - 15;
   std::string line;
-  for (const std::string& item : items) {
-    if (!line.empty() && line.size() + 2 + item.size() > kColumns) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    std::string item = items[i] + (i + 1 < items.size() ? "," : "");
+    if (!line.empty() && line.size() + 1 + item.size() > kColumns) {
       AddRow(out, label, line);
       label = "";
       line.clear();
     }
-    absl::StrAppend(&line, line.empty() ? "" : "  ", item);
+    absl::StrAppend(&line, line.empty() ? "" : " ", item);
   }
   if (!line.empty()) AddRow(out, label, line);
 }
@@ -57,12 +57,16 @@ std::string Duration(double ns) {
   return std::isfinite(ns) ? FormatDuration(std::llround(ns)) : "-";
 }
 
+std::string PerSecond(double rate) {
+  return std::isfinite(rate) ? FormatThousands(std::llround(rate)) : "-";
+}
+
 void AddThroughput(std::string& out, const Totals& totals) {
   AddRow(out, "measured",
          absl::StrCat(FormatDuration(totals.measured_ns), ", ", Count(totals.messages, "message"),
                       ", ", FormatBytes(totals.bytes_received), " received"));
   AddRow(out, "throughput",
-         absl::StrCat(FormatRate(totals.messages_per_s), " messages/s, ",
+         absl::StrCat(PerSecond(totals.messages_per_s), " messages/s, ",
                       absl::StrFormat("%.1f", totals.bytes_per_s / 1e6), " MB/s"));
 }
 
@@ -152,9 +156,11 @@ std::string Heading(const Result& result) {
   std::string out = absl::StrCat(result.tool.name, " ", result.tool.version, ": ",
                                  config.engine.name, " (", config.engine.reason, ")\n");
   std::vector<std::string> items;
-  if (config.sessions) items.push_back(absl::StrCat(Count(*config.sessions, "session"), ","));
+  if (config.sessions) items.push_back(Count(*config.sessions, "session"));
   items.push_back(absl::StrCat(Count(config.connections, "connection"),
-                               config.role == Role::kServer ? " at most," : ","));
+                               config.role == Role::kServer ? " at most"
+                               : config.sessions            ? " at a time"
+                                                            : ""));
   items.push_back(Count(config.threads, "thread"));
   if (!config.cpus.empty()) items.push_back("on CPUs " + base::FormatCpuList(config.cpus));
   if (config.size_bytes) items.push_back(absl::StrCat("size ", FormatBytes(*config.size_bytes)));
@@ -201,7 +207,7 @@ std::string PercentileTable(const Latency& latency) {
     if (!summary || summary->count == 0) return;
     absl::StrAppend(&out, "  ", name, "\n");
     for (const Percentile& p : summary->percentiles) {
-      absl::StrAppendFormat(&out, "  %12s  %s\n", absl::StrCat("p", p.percent),
+      absl::StrAppendFormat(&out, "  %12s  %s\n", absl::StrFormat("p%.9g", p.percent),
                             FormatDuration(p.value_ns));
     }
   };
