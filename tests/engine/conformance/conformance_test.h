@@ -1,0 +1,86 @@
+// The promises of engine/stream.h, checked on every engine configuration over real sockets.
+//
+// A scenario is a TEST_P of ConformanceTest and runs for each configuration (EngineConfig) times
+// each transport; both stand in the test's name. It talks to the engine through blocking sockets
+// (Peer), or lets one engine talk to a blocking server. On top of what a scenario looks at, the
+// seam checker judges every call between engine and handler.
+#ifndef RINGECHO_TESTS_CONFORMANCE_TEST_H_
+#define RINGECHO_TESTS_CONFORMANCE_TEST_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "engine/options.h"
+#include "net/address.h"
+#include "support/engine_config.h"
+#include "support/engine_thread.h"
+#include "support/handlers.h"
+#include "support/peer.h"
+
+namespace ringecho::support {
+
+enum class Transport : uint8_t { kTcp4, kTcp6, kUnix };
+
+inline std::ostream& operator<<(std::ostream& out, Transport transport) {
+  return out << (transport == Transport::kTcp4   ? "tcp4"
+                 : transport == Transport::kTcp6 ? "tcp6"
+                                                 : "unix");
+}
+
+class ConformanceTest : public ::testing::TestWithParam<std::tuple<EngineConfig, Transport>> {
+ protected:
+  // Skips, saying why, where the kernel lacks the transport or the engine.
+  void SetUp() override;
+  void TearDown() override;
+
+  const EngineConfig& config() const { return std::get<0>(GetParam()); }
+  bool is_unix() const { return std::get<1>(GetParam()) == Transport::kUnix; }
+
+  // A listener at address(), which this sets.
+  base::UniqueFd NewListener(int backlog = 4096);
+
+  // Starts an engine of this configuration with echo_ that listens at address(), into server_.
+  void StartServer(const engine::Options& options = {});
+  // An engine of this configuration; null and a failure when it cannot start. A handler of the test
+  // must be declared before it.
+  std::unique_ptr<EngineThread> StartEngine(AnyHandler& handler,
+                                            const engine::Options& options = {},
+                                            std::vector<base::UniqueFd> listeners = {});
+
+  const net::Address& address() const { return address_; }
+  Peer Connect(int receive_buffer_bytes = 0) const {
+    Peer peer = Peer::Connected(address_, receive_buffer_bytes);
+    EXPECT_TRUE(peer.valid()) << "connect to " << address_.ToString();
+    return peer;
+  }
+
+  // What a server of this configuration may hold of one connection's bytes at most.
+  uint64_t MostHeldBytes(const engine::Options& options) const;
+
+  TestEcho echo_;
+  std::unique_ptr<EngineThread> server_;
+
+ private:
+  net::Address address_;
+  std::string folder_;
+};
+
+// `got` is `want`; says where they part instead of printing megabytes.
+::testing::AssertionResult SameBytes(std::string_view got, std::string_view want);
+
+inline std::span<const std::byte> AsBytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+}  // namespace ringecho::support
+
+#endif  // RINGECHO_TESTS_CONFORMANCE_TEST_H_
