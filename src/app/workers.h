@@ -22,7 +22,8 @@ class Workers {
   // is empty. Once only.
   void Start(int count, const std::vector<int>& cpus, std::function<absl::Status(int)> body);
 
-  bool running() const { return running_.load() > 0; }
+  int running_count() const { return running_.load(); }
+  bool running() const { return running_count() > 0; }
 
   // Waits for all and returns the first error, in the order of the workers.
   absl::Status Join();

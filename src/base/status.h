@@ -24,9 +24,9 @@ absl::Status ErrnoStatus(int error, std::string_view what, std::string_view advi
 
 }  // namespace ringecho::base
 
-#define RINGECHO_RETURN_IF_ERROR(expr)                                \
-  do {                                                                \
-    if (absl::Status status_ = (expr); !status_.ok()) return status_; \
+#define RINGECHO_RETURN_IF_ERROR(expr)                                                        \
+  do {                                                                                        \
+    if (absl::Status ringecho_status = (expr); !ringecho_status.ok()) return ringecho_status; \
   } while (false)
 
 #endif  // RINGECHO_BASE_STATUS_H_

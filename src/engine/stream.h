@@ -70,7 +70,8 @@ concept StreamHandler = requires(H& handler, E& engine, ConnId id, std::span<con
   { handler.OnData(engine, id, data) } -> std::same_as<Verdict>;
   // The kernel took all of a payload given to Send, or `bytes` of echoed data.
   { handler.OnSent(engine, id, bytes) } -> std::same_as<void>;
-  // The descriptor is closed and the id is dead.
+  // The descriptor is closed and the id is dead; its slot is free, so that a Connect from within
+  // this call may be given it.
   { handler.OnClosed(engine, id, reason) } -> std::same_as<void>;
   // Somebody called Wake() on the engine; several calls may be reported once.
   { handler.OnWake(engine) } -> std::same_as<void>;
@@ -109,6 +110,7 @@ struct ConnectResult {
 //   void Wake()             thread-safe and signal-safe; OnWake follows
 //   const Counters& counters()   readable from any thread
 //   size_t connections()    live slots, including those closing
+//   Features features()     what was asked for and is in use (engine/features.h)
 //
 // A handler either echoes or sends on a connection, not both. After the peer's end of stream an
 // engine finishes what is queued to be echoed and then closes by itself with kEof; a payload of

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "engine/counters.h"
+#include "engine/features.h"
 #include "engine/epoll/core.h"
 #include "engine/options.h"
 #include "engine/stream.h"
@@ -63,6 +64,9 @@ class Engine {
 
   const Counters& counters() const { return core_.counters(); }
   size_t connections() const { return core_.connections(); }
+  // There is nothing to choose: what newer kernels add (EPOLLEXCLUSIVE, epoll_pwait2) changes no
+  // figure and is simply used.
+  Features features() const { return {}; }
 
  private:
   // Connections accepted, and reads of one connection, before others get their turn; what is left

@@ -178,8 +178,7 @@ std::optional<ConnId> Core::Adopt(int fd, bool holds_place) {
 
 ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   if (table_.full()) return NotOpened(CloseReason::kNoMemory);
-  // socket, setsockopt and, with a source address, setsockopt and bind.
-  counters_.syscalls.Add(from != nullptr ? 4 : 2);
+  counters_.syscalls.Add(static_cast<uint64_t>(net::NewConnectSocketCalls(to, from)));
   int fd = net::NewConnectSocket(to, from, SOCK_CLOEXEC);
   if (fd < 0) return NotOpened(ReasonFromErrno(-fd));
   uint32_t slot = table_.Allocate();

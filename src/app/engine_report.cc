@@ -1,0 +1,110 @@
+#include "app/engine_report.h"
+
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "base/units.h"
+
+#if RINGECHO_HAVE_URING
+#include "engine/uring/capabilities.h"
+#include "engine/uring/names.h"
+#endif
+
+namespace ringecho::app {
+
+CounterSums::CounterSums(const engine::Counters& counters) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    values_[i] = static_cast<int64_t>((counters.*engine::kCounterFields[i].member).Get());
+  }
+}
+
+CounterSums& CounterSums::operator+=(const CounterSums& other) {
+  for (size_t i = 0; i < values_.size(); ++i) values_[i] += other.values_[i];
+  return *this;
+}
+
+CounterSums CounterSums::operator-(const CounterSums& earlier) const {
+  CounterSums out = *this;
+  for (size_t i = 0; i < values_.size(); ++i) out.values_[i] -= earlier.values_[i];
+  return out;
+}
+
+int64_t CounterSums::Get(stats::Counter engine::Counters::*member) const {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    if (engine::kCounterFields[i].member == member) return values_[i];
+  }
+  return 0;
+}
+
+report::NamedNumbers EngineStats(const CounterSums& sums, int64_t messages) {
+  report::NamedNumbers stats;
+  for (size_t i = 0; i < engine::kCounterFields.size(); ++i) {
+    stats.emplace_back(engine::kCounterFields[i].name, sums.GetByIndex(i));
+  }
+  auto ratio = [](int64_t part, int64_t whole) {
+    return static_cast<double>(part) / static_cast<double>(whole);
+  };
+  if (int64_t enters = sums.Get(&engine::Counters::enter_calls); enters > 0) {
+    stats.emplace_back("completions_per_enter",
+                       ratio(sums.Get(&engine::Counters::completions), enters));
+  }
+  if (messages > 0) {
+    stats.emplace_back("syscalls_per_message",
+                       ratio(sums.Get(&engine::Counters::syscalls), messages));
+  }
+  return stats;
+}
+
+report::Engine DescribeEngine(engine::EngineKind requested, const engine::EngineChoice& choice,
+                              const engine::Features& features) {
+  report::Engine out;
+  out.name = engine::EngineName(choice.kind);
+  out.reason = choice.reason;
+  out.requested.emplace_back("engine", std::string(engine::EngineName(requested)));
+  for (const engine::Feature& feature : features) {
+    if (feature.requested) out.requested.emplace_back(feature.name, true);
+    out.effective.emplace_back(feature.name, feature.effective);
+    if (feature.requested && !feature.effective) {
+      out.declined.emplace_back(feature.name, feature.why_not);
+    }
+  }
+  if (!choice.absence.empty()) out.declined.emplace_back("io_uring", choice.reason);
+  return out;
+}
+
+report::IoUring DescribeIoUring() {
+  report::IoUring out;
+  int64_t disabled = -1;
+  if (std::ifstream("/proc/sys/kernel/io_uring_disabled") >> disabled) out.disabled = disabled;
+  engine::UringStatus status = engine::UringHere();
+  out.available = status.available;
+  if (!status.available) out.reason = status.why_not;
+#if RINGECHO_HAVE_URING
+  const engine::uring::Capabilities& caps = engine::uring::ThisKernel();
+  out.features = engine::uring::FeatureNames(caps.features);
+  out.opcodes = engine::uring::OpcodeNames(caps.opcodes);
+  out.ring_flags = engine::uring::SetupFlagNames(caps.setup_flags);
+#endif
+  return out;
+}
+
+std::string SnapshotText(std::string_view heading, const CounterSums& sums) {
+  constexpr size_t kColumns = 80;
+  std::string out = absl::StrCat(base::ToAbsl(heading), "\n");
+  std::string line = " ";
+  for (size_t i = 0; i < engine::kCounterFields.size(); ++i) {
+    if (sums.GetByIndex(i) == 0) continue;
+    std::string item = absl::StrCat(" ", base::ToAbsl(engine::kCounterFields[i].name), " ",
+                                    base::FormatThousands(sums.GetByIndex(i)), ",");
+    if (line.size() + item.size() > kColumns) {
+      absl::StrAppend(&out, line, "\n");
+      line = " ";
+    }
+    line += item;
+  }
+  if (line.back() == ',') line.pop_back();
+  return absl::StrCat(out, line, "\n");
+}
+
+}  // namespace ringecho::app

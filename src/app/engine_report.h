@@ -1,0 +1,50 @@
+// What the engines of a run were and did, in the form results have.
+#ifndef RINGECHO_APP_ENGINE_REPORT_H_
+#define RINGECHO_APP_ENGINE_REPORT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/choice.h"
+#include "engine/counters.h"
+#include "engine/features.h"
+#include "report/result.h"
+
+namespace ringecho::app {
+
+// A plain copy of counters, to be added up over workers and subtracted over phases.
+class CounterSums {
+ public:
+  CounterSums() = default;
+  // Thread-safe while the engine runs; then a recent value of each.
+  explicit CounterSums(const engine::Counters& counters);
+
+  CounterSums& operator+=(const CounterSums& other);
+  CounterSums operator-(const CounterSums& earlier) const;
+
+  int64_t Get(stats::Counter engine::Counters::*member) const;
+  int64_t GetByIndex(size_t field) const { return values_[field]; }
+
+ private:
+  std::array<int64_t, engine::kCounterFields.size()> values_{};
+};
+
+// "engine_stats" of a result: the counters, and for `messages` > 0 the measured ratios
+// completions_per_enter and syscalls_per_message.
+report::NamedNumbers EngineStats(const CounterSums& sums, int64_t messages);
+
+// "engine" of a result's config. `features` as the engines of the run report them.
+report::Engine DescribeEngine(engine::EngineKind requested, const engine::EngineChoice& choice,
+                              const engine::Features& features);
+
+// For the environment of a result: what io_uring offers on this kernel.
+report::IoUring DescribeIoUring();
+
+// For SIGUSR1: "accepted 12, open 3, ..." of the counters that are not 0, wrapped at 80 columns.
+std::string SnapshotText(std::string_view heading, const CounterSums& sums);
+
+}  // namespace ringecho::app
+
+#endif  // RINGECHO_APP_ENGINE_REPORT_H_

@@ -1,0 +1,167 @@
+// The echo protocol (RFC 862) as a stream handler: whatever arrives goes back, and a peer that ends
+// its side gets everything back before the connection is closed. The echo itself is one verdict;
+// the rest of this file is counting, idle connections and draining.
+#ifndef RINGECHO_SERVER_ECHO_HANDLER_H_
+#define RINGECHO_SERVER_ECHO_HANDLER_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/timeout_wheel.h"
+#include "engine/stream.h"
+#include "server/control.h"
+#include "server/interval_poster.h"
+#include "stats/counter.h"
+
+namespace ringecho::server {
+
+// Written by the handler's thread, readable from any while it runs.
+struct alignas(64) HandlerCounters {
+  stats::Counter messages;  // reads that were echoed
+  stats::Counter bytes;     // of them
+  stats::Counter open;      // connections now (a gauge)
+  stats::Counter open_max;  // the most there were at one time (a gauge)
+  std::array<stats::Counter, engine::kCloseReasonCount> closed;  // by CloseReason
+};
+
+struct HandlerOptions {
+  uint32_t max_connections = 0;  // slots of the engine
+  int64_t idle_timeout_ns = 0;   // 0: connections may idle for ever
+  bool verbose = false;
+  const Control* control = nullptr;
+};
+
+class EchoHandler {
+ public:
+  // While draining, a connection without traffic for this long is taken to be done; one with
+  // traffic is served until the grace is over; and what cannot even be closed in an orderly way
+  // after that is left to the kernel.
+  static constexpr int64_t kDrainIdleNs = 100 * base::kNsPerMs;
+  static constexpr int64_t kDrainGraceNs = 2 * base::kNsPerSec;
+  static constexpr int64_t kDrainLastNs = kDrainGraceNs + base::kNsPerSec;
+
+  EchoHandler(const HandlerOptions& options, IntervalPoster poster);
+
+  template <class E>
+  void OnOpen(E&, engine::ConnId id) {
+    Opened(id);
+  }
+
+  template <class E>
+  engine::Verdict OnData(E&, engine::ConnId id, std::span<const std::byte> data) {
+    counters_.messages.Increment();
+    counters_.bytes.Add(data.size());
+    Touch(id);
+    return engine::Verdict::kEcho;
+  }
+
+  // A peer that only reads what it is owed is not idle.
+  template <class E>
+  void OnSent(E&, engine::ConnId id, size_t) {
+    Touch(id);
+  }
+
+  template <class E>
+  void OnClosed(E& engine, engine::ConnId id, engine::CloseReason reason) {
+    Closed(id, reason);
+    if (draining() && counters_.open.Get() == 0) engine.Exit();
+  }
+
+  template <class E>
+  void OnWake(E& engine) {
+    Order order = options_.control->order();
+    if (order == Order::kAbort) {
+      engine.Exit();
+    } else if (order == Order::kDrain && !draining()) {
+      engine.StopListening();
+      StartDraining(base::NowNs());
+      if (counters_.open.Get() == 0) engine.Exit();
+    }
+  }
+
+  int64_t NextDeadline() const {
+    return std::min({poster_.NextNs(), idle_.NextNs(), next_drain_look_ns_});
+  }
+
+  template <class E>
+  void OnDeadline(E& engine, int64_t now_ns) {
+    poster_.Tick(now_ns, Sums());
+    if (now_ns >= idle_.NextNs()) {
+      idle_.Expire(now_ns, [&](uint32_t slot) { return CheckIdle(engine, slot, now_ns); });
+    }
+    if (now_ns >= next_drain_look_ns_) Drain(engine, now_ns);
+  }
+
+  // The last, partial interval; called by the thread of the engine when it has ended.
+  void Finish(int64_t now_ns) { poster_.Finish(now_ns, Sums()); }
+
+  const HandlerCounters& counters() const { return counters_; }
+
+ private:
+  struct Slot {
+    uint32_t generation = 0;
+    bool open = false;
+    int64_t active_ns = 0;  // last traffic; kept only when something looks at it
+  };
+
+  bool draining() const { return drain_started_ns_ != base::kNever; }
+
+  // Traffic: the coarse clock costs a few nanoseconds and is exact to a few milliseconds.
+  void Touch(engine::ConnId id) {
+    if (watches_activity_) slots_[id.slot].active_ns = base::ClockNs(CLOCK_MONOTONIC_COARSE);
+  }
+
+  // The timeout wheel's question: when is this connection due? Closes it when it is.
+  template <class E>
+  int64_t CheckIdle(E& engine, uint32_t index, int64_t now_ns) {
+    const Slot& slot = slots_[index];
+    if (!slot.open) return base::kNever;
+    int64_t due = slot.active_ns + options_.idle_timeout_ns;
+    if (due > now_ns) return due;
+    engine.Close({index, slot.generation}, engine::CloseReason::kTimeout);
+    return base::kNever;
+  }
+
+  template <class E>
+  void Drain(E& engine, int64_t now_ns) {
+    int64_t drained_for = now_ns - drain_started_ns_;
+    if (drained_for >= kDrainLastNs) {
+      engine.Exit();
+      return;
+    }
+    next_drain_look_ns_ = now_ns + kDrainIdleNs / 5;
+    for (uint32_t i = 0; i < slots_used_; ++i) {
+      const Slot& slot = slots_[i];
+      if (!slot.open) continue;
+      if (drained_for >= kDrainGraceNs) {
+        engine.Close({i, slot.generation}, engine::CloseReason::kInterrupted);
+      } else if (now_ns - slot.active_ns >= kDrainIdleNs) {
+        engine.Finish({i, slot.generation}, engine::CloseReason::kLocal);
+      }
+    }
+  }
+
+  void Opened(engine::ConnId id);
+  void Closed(engine::ConnId id, engine::CloseReason reason);
+  void StartDraining(int64_t now_ns);
+  IntervalSums Sums() const;
+
+  const HandlerOptions options_;
+  HandlerCounters counters_;
+  IntervalPoster poster_;
+  bool watches_activity_;
+  std::vector<Slot> slots_;
+  uint32_t slots_used_ = 0;
+  base::TimeoutWheel idle_;
+  int64_t drain_started_ns_ = base::kNever;
+  int64_t next_drain_look_ns_ = base::kNever;
+};
+
+}  // namespace ringecho::server
+
+#endif  // RINGECHO_SERVER_ECHO_HANDLER_H_

@@ -1,0 +1,49 @@
+#include "server/options.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/address.h"
+
+namespace ringecho::server {
+namespace {
+
+constexpr char kFooter[] =
+    "ADDR is host:port, [v6]:port or unix:/path; port 0 picks one and prints it.\n"
+    "Counts take k and m, sizes k and m (1,024), times ns, us, ms, s, m and h.\n"
+    "SIGINT or SIGTERM drains connections and reports, a second one aborts;\n"
+    "SIGUSR1 prints a snapshot. Exit codes: 0 valid, 1 failed, 2 usage, 130\n"
+    "interrupted (aborted, or before --duration had passed).";
+
+}  // namespace
+
+std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
+  CLI::App app;
+  app::SetUpApp(app, kProgram, "Echo server (RFC 862) over io_uring or epoll.", kFooter);
+  constexpr char kServer[] = "Server";
+  app::AddTexts(app, "--listen", options.listen, "ADDR", "listen here; repeatable")->group(kServer);
+  app::AddCount(app, "--backlog", options.backlog, {1, INT32_MAX},
+                "connections that may wait to be accepted")
+      ->group(kServer);
+  app::AddCount(app, "--max-connections", options.max_connections, {1, 1 << 24},
+                "at most so many open at once; further clients wait in the backlog",
+                "what descriptors allow")
+      ->group(kServer);
+  app::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, INT64_MAX / 4},
+                   "close connections idle for so long", "never")
+      ->group(kServer);
+  app::AddDuration(app, "--duration", options.duration_ns, {base::kNsPerMs, INT64_MAX / 4},
+                   "end by itself after so long", "until a signal")
+      ->group(kServer);
+  app::AddCommonOptions(app, options.common);
+  return app::Parse(app, argc, argv, [&options] {
+    for (const std::string& where : options.listen) {
+      auto parsed = net::ParseHostPort(where, kDefaultPort);
+      if (!parsed.ok()) {
+        throw CLI::ValidationError("--listen", std::string(parsed.status().message()));
+      }
+    }
+  });
+}
+
+}  // namespace ringecho::server

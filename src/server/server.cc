@@ -1,0 +1,402 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "app/engine_report.h"
+#include "app/exit_code.h"
+#include "app/usage.h"
+#include "app/version.h"
+#include "app/workers.h"
+#include "base/cpus.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "engine/choice.h"
+#include "engine/options.h"
+#include "engine/with_engine.h"
+#include "net/address.h"
+#include "net/socket.h"
+#include "report/environment.h"
+#include "report/live.h"
+#include "report/result_file.h"
+#include "report/result_json.h"
+#include "report/summary.h"
+#include "report/validity.h"
+#include "server/control.h"
+#include "server/echo_handler.h"
+#include "server/outcome.h"
+#include "stats/intervals.h"
+#include "stats/usage.h"
+
+namespace ringecho::server {
+namespace {
+
+// What a process needs besides connections: standard streams, signal and event descriptors, the
+// result, shared libraries; and, for each engine, ring or epoll, eventfd and listeners.
+constexpr int64_t kDescriptorsBase = 24;
+constexpr int64_t kDescriptorsPerEngine = 4;
+
+// Where nothing limits them, tables are laid out for so many connections in all.
+constexpr int64_t kConnectionsWithoutLimit = 1 << 20;
+
+class ServerRun {
+ public:
+  ServerRun(const Options& options, std::span<const char* const> argv, app::Supervisor& supervisor)
+      : options_(options),
+        supervisor_(supervisor),
+        human_(app::HumanOutput(options.common.json_path)),
+        threads_(static_cast<int>(options.common.threads)),
+        board_(threads_),
+        workers_(supervisor) {
+    result_.tool = app::ThisTool(kProgram);
+    result_.run = report::StartRun(argv);
+    result_.run.labels = options.common.labels;
+  }
+
+  // Everything that can fail before clients are served.
+  absl::Status Prepare();
+  absl::Status Start();
+  // Until a signal, --duration, or a worker's end.
+  void Watch();
+  int Finish();
+
+ private:
+  struct Worker {
+    std::unique_ptr<EchoHandler> handler;
+    std::vector<base::UniqueFd> listeners;
+    // Set by the worker's thread; valid from `ready` to the end of the thread.
+    const engine::Counters* counters = nullptr;
+    std::function<void()> wake;
+    engine::Features features;
+    app::CounterSums final_counters;
+  };
+
+  absl::Status PlanConnections();
+  absl::Status OpenListeners();
+  template <class E>
+  absl::Status Work(int index);
+  absl::Status RunEngine(int index);
+  void GiveOrder(Order order);
+  void OnSignal(int signal);
+  void PrintIntervals();
+  app::CounterSums SumCounters();
+  void FillConfig();
+  int WriteResult(int exit_code);
+
+  const Options& options_;
+  app::Supervisor& supervisor_;
+  std::FILE* human_;
+  const int threads_;
+
+  report::Result result_;
+  std::optional<report::ResultFile> file_;
+  engine::EngineChoice choice_;
+  std::unique_ptr<engine::AcceptGate> gate_;
+  engine::Options engine_options_;
+  std::vector<net::Address> addresses_;
+
+  stats::IntervalBoard board_;
+  Control control_;
+  std::mutex mutex_;  // guards what workers publish about themselves: counters, wake, features
+  std::vector<Worker> state_;
+  std::atomic<int> ready_{0};
+  app::Workers workers_;
+
+  app::UsageSample started_;
+  app::UsageSample stopped_;
+  int64_t rss_before_bytes_ = 0;
+  bool draining_ = false;
+  bool interrupted_ = false;
+  absl::Status status_;
+};
+
+absl::Status ServerRun::Prepare() {
+  if (!options_.common.json_path.empty()) {
+    absl::StatusOr<report::ResultFile> file =
+        report::ResultFile::Reserve(options_.common.json_path);
+    if (!file.ok()) return file.status();
+    file_.emplace(*std::move(file));
+  }
+  absl::StatusOr<engine::EngineChoice> choice =
+      engine::ChooseEngine(options_.common.engine, engine::UringHere());
+  if (!choice.ok()) return choice.status();
+  choice_ = *std::move(choice);
+  if (!options_.common.cpus.empty()) {
+    RINGECHO_RETURN_IF_ERROR(base::PinThread(options_.common.cpus));
+  }
+  RINGECHO_RETURN_IF_ERROR(PlanConnections());
+  return OpenListeners();
+}
+
+absl::Status ServerRun::PlanConnections() {
+  absl::StatusOr<int64_t> limit = base::RaiseDescriptorLimit();
+  if (!limit.ok()) return limit.status();
+  auto listeners = static_cast<int64_t>(options_.listen.size());
+  int64_t others = kDescriptorsBase + threads_ * (kDescriptorsPerEngine + listeners);
+  int64_t connections = options_.max_connections;
+  if (connections != 0) {
+    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(connections + others, *limit,
+                                                        absl::StrCat(connections, " connections")));
+    gate_ = std::make_unique<engine::AcceptGate>(connections);
+  } else {
+    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(others + 1, *limit, "the engines"));
+    connections = std::min(*limit - others, kConnectionsWithoutLimit);
+  }
+  // The kernel may give all connections to one engine; a row of the table costs nothing until used.
+  engine_options_.max_connections = static_cast<uint32_t>(connections);
+  engine_options_.accept_gate = gate_.get();
+  engine_options_.buffers = static_cast<uint32_t>(options_.common.buffers);
+  engine_options_.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status ServerRun::OpenListeners() {
+  state_.resize(static_cast<size_t>(threads_));
+  int somaxconn = net::SomaxconnLimit();
+  if (somaxconn > 0 && options_.backlog > somaxconn) {
+    std::fprintf(stderr,
+                 "%s: --backlog %lld is cut to net.core.somaxconn = %d; `sysctl -w "
+                 "net.core.somaxconn=%lld` raises it\n",
+                 kProgram, static_cast<long long>(options_.backlog), somaxconn,
+                 static_cast<long long>(options_.backlog));
+  }
+  for (const std::string& where : options_.listen) {
+    absl::StatusOr<net::Address> address = net::ResolveOne(where, kDefaultPort);
+    if (!address.ok()) return address.status();
+    absl::StatusOr<net::Listeners> opened =
+        net::Listen(*address, {.backlog = static_cast<int>(options_.backlog), .count = threads_});
+    if (!opened.ok()) return opened.status();
+    addresses_.push_back(opened->address);
+    for (int i = 0; i < threads_; ++i) {
+      state_[static_cast<size_t>(i)].listeners.push_back(
+          std::move(opened->sockets[static_cast<size_t>(i)]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerRun::Start() {
+  rss_before_bytes_ = app::ResidentBytes();
+  for (int i = 0; i < threads_; ++i) {
+    HandlerOptions handler;
+    handler.max_connections = engine_options_.max_connections;
+    handler.idle_timeout_ns = options_.idle_timeout_ns;
+    handler.verbose = options_.common.verbose;
+    handler.control = &control_;
+    state_[static_cast<size_t>(i)].handler = std::make_unique<EchoHandler>(
+        handler,
+        IntervalPoster(board_, i, result_.run.start_monotonic_ns, options_.common.interval_ns));
+  }
+  workers_.Start(threads_, options_.common.cpus, [this](int index) { return RunEngine(index); });
+  while (ready_.load() < threads_ && workers_.running_count() == threads_) {
+    supervisor_.WaitUntil(base::NowNs() + base::kNsPerSec);
+  }
+  if (ready_.load() < threads_) {
+    GiveOrder(Order::kAbort);
+    absl::Status status = workers_.Join();
+    return status.ok() ? absl::InternalError("a worker ended before it was ready") : status;
+  }
+  started_ = app::SampleUsage();
+  FillConfig();
+  std::fputs(report::Heading(result_).c_str(), human_);
+  for (const net::Address& address : addresses_) {
+    std::fprintf(human_, "listening on %s\n", address.ToString().c_str());
+  }
+  std::fflush(human_);
+  return absl::OkStatus();
+}
+
+absl::Status ServerRun::RunEngine(int index) {
+  return engine::WithEngine<EchoHandler>(
+      choice_.kind, [&](auto type) { return Work<typename decltype(type)::type>(index); });
+}
+
+template <class E>
+absl::Status ServerRun::Work(int index) {
+  Worker& worker = state_[static_cast<size_t>(index)];
+  absl::StatusOr<std::unique_ptr<E>> engine = E::Create(engine_options_, *worker.handler);
+  if (!engine.ok()) return engine.status();
+  for (base::UniqueFd& listener : worker.listeners) {
+    RINGECHO_RETURN_IF_ERROR((*engine)->Listen(std::move(listener)));
+  }
+  {
+    std::lock_guard lock(mutex_);
+    worker.counters = &(*engine)->counters();
+    worker.wake = [e = engine->get()] { e->Wake(); };
+    worker.features = (*engine)->features();
+  }
+  ready_.fetch_add(1);
+  supervisor_.Notify();
+  absl::Status status = (*engine)->Run();
+  worker.handler->Finish(base::NowNs());
+  std::lock_guard lock(mutex_);
+  worker.final_counters = app::CounterSums((*engine)->counters());
+  worker.counters = nullptr;
+  worker.wake = nullptr;
+  return status;
+}
+
+void ServerRun::GiveOrder(Order order) {
+  control_.Give(order);
+  std::lock_guard lock(mutex_);
+  for (Worker& worker : state_) {
+    if (worker.wake) worker.wake();
+  }
+}
+
+app::CounterSums ServerRun::SumCounters() {
+  std::lock_guard lock(mutex_);
+  app::CounterSums sums;
+  for (Worker& worker : state_) {
+    sums += worker.counters != nullptr ? app::CounterSums(*worker.counters) : worker.final_counters;
+  }
+  return sums;
+}
+
+void ServerRun::Watch() {
+  if (!options_.common.quiet) {
+    std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kServer).c_str());
+  }
+  int64_t start = result_.run.start_monotonic_ns;
+  int64_t end = options_.duration_ns > 0 ? base::NowNs() + options_.duration_ns : base::kNever;
+  while (workers_.running()) {
+    int64_t now = base::NowNs();
+    // A little after the boundary, when the workers have posted.
+    int64_t passed = (now - start) / options_.common.interval_ns;
+    int64_t next_line = start + (passed + 1) * options_.common.interval_ns + 5 * base::kNsPerMs;
+    app::Supervisor::Event event = supervisor_.WaitUntil(std::min(next_line, end));
+    if (event.kind == app::Supervisor::Event::Kind::kSignal) OnSignal(event.signal);
+    if (base::NowNs() >= end && !draining_) {
+      stopped_ = app::SampleUsage();
+      draining_ = true;
+      end = base::kNever;
+      GiveOrder(Order::kDrain);
+    }
+    PrintIntervals();
+  }
+}
+
+void ServerRun::OnSignal(int signal) {
+  if (signal == SIGUSR1) {
+    std::fputs(app::SnapshotText("snapshot, counted since the start:", SumCounters()).c_str(),
+               human_);
+    std::fflush(human_);
+    return;
+  }
+  if (draining_) {
+    interrupted_ = true;
+    GiveOrder(Order::kAbort);
+    return;
+  }
+  // With --duration a signal comes early; without, it is how the run is meant to end.
+  interrupted_ = options_.duration_ns > 0;
+  stopped_ = app::SampleUsage();
+  draining_ = true;
+  GiveOrder(Order::kDrain);
+}
+
+void ServerRun::PrintIntervals() {
+  while (std::optional<stats::Interval> taken = board_.Take()) {
+    report::Interval interval;
+    interval.t_start_ns = taken->counts.start_ns - result_.run.start_monotonic_ns;
+    interval.t_end_ns = taken->counts.end_ns - result_.run.start_monotonic_ns;
+    interval.messages = static_cast<int64_t>(taken->counts.messages);
+    interval.bytes = static_cast<int64_t>(taken->counts.bytes);
+    interval.errors = static_cast<int64_t>(taken->counts.errors);
+    interval.connections_open = taken->counts.open_connections;
+    interval.cpu_ns = taken->counts.cpu_ns;
+    if (!options_.common.quiet) {
+      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kServer, interval).c_str());
+    }
+    result_.intervals.push_back(std::move(interval));
+  }
+  std::fflush(human_);
+}
+
+void ServerRun::FillConfig() {
+  report::Config& config = result_.config;
+  config.role = report::Role::kServer;
+  config.engine = app::DescribeEngine(options_.common.engine, choice_, state_.front().features);
+  config.transport = TransportName(addresses_);
+  config.connections = engine_options_.max_connections;
+  config.threads = threads_;
+  config.cpus = options_.common.cpus;
+  if (options_.duration_ns > 0) config.duration_ns = options_.duration_ns;
+  config.extra.emplace_back("max_connections_limited", options_.max_connections > 0);
+  config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);
+  config.extra.emplace_back("backlog", options_.backlog);
+  config.extra.emplace_back("buffers", options_.common.buffers);
+  config.extra.emplace_back("buffer_size_bytes", options_.common.buffer_bytes);
+  config.extra.emplace_back("interval_ns", options_.common.interval_ns);
+}
+
+int ServerRun::Finish() {
+  status_ = workers_.Join();
+  app::UsageSample ended = app::SampleUsage();
+  if (!draining_) stopped_ = ended;
+  PrintIntervals();
+
+  std::vector<const HandlerCounters*> handlers;
+  for (const Worker& worker : state_) handlers.push_back(&worker.handler->counters());
+  Outcome outcome = CollectOutcome(handlers, SumCounters());
+  result_.host = report::ReadHost(app::DescribeIoUring());
+  result_.phases.push_back(
+      PhaseBetween(report::PhaseName::kMeasure, result_.run, started_.at_ns, stopped_.at_ns));
+  result_.phases.push_back(
+      PhaseBetween(report::PhaseName::kDrain, result_.run, stopped_.at_ns, ended.at_ns));
+  FillOutcome(outcome, ended.at_ns - started_.at_ns, result_);
+  result_.resources = app::DescribeResources(started_, ended,
+                                             {.threads = threads_,
+                                              .messages = outcome.messages,
+                                              .rss_before_bytes = rss_before_bytes_,
+                                              .connections = outcome.open_max});
+
+  int exit_code = app::kExitOk;
+  if (!status_.ok()) {
+    exit_code = app::kExitFailed;
+    result_.run.status = report::RunStatus::kError;
+    result_.run.error = std::string(status_.message());
+    app::Complain(kProgram, *result_.run.error);
+  } else if (interrupted_) {
+    exit_code = app::kExitInterrupted;
+    result_.run.status = report::RunStatus::kInterrupted;
+  }
+  result_.validity = report::Judge(report::ServerFacts(result_));
+  result_.run.exit_code = exit_code;
+  std::fputs(report::ServerSummary(result_).c_str(), human_);
+  return WriteResult(exit_code);
+}
+
+int ServerRun::WriteResult(int exit_code) {
+  if (!file_) return exit_code;
+  absl::Status written = file_->Commit(report::ToJson(result_));
+  if (written.ok()) return exit_code;
+  app::Complain(kProgram, std::string(written.message()));
+  return app::kExitFailed;
+}
+
+}  // namespace
+
+int RunServer(const Options& options, std::span<const char* const> argv,
+              app::Supervisor& supervisor) {
+  ServerRun run(options, argv, supervisor);
+  absl::Status status = run.Prepare();
+  if (status.ok()) status = run.Start();
+  if (!status.ok()) {
+    app::Complain(kProgram, std::string(status.message()));
+    return app::kExitFailed;
+  }
+  run.Watch();
+  return run.Finish();
+}
+
+}  // namespace ringecho::server
