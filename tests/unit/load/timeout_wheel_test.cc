@@ -1,4 +1,4 @@
-#include "load/timeout_wheel.h"
+#include "base/timeout_wheel.h"
 
 #include <gtest/gtest.h>
 
@@ -7,26 +7,26 @@
 
 #include "base/random.h"
 
-namespace ringecho::load {
+namespace ringecho::base {
 namespace {
 
-constexpr int64_t kTimeout = 3200 * base::kNsPerMs;  // one tick is 100 ms
-constexpr int64_t kTick = 100 * base::kNsPerMs;
+constexpr int64_t kTimeout = 3200 * kNsPerMs;  // one tick is 100 ms
+constexpr int64_t kTick = 100 * kNsPerMs;
 
 TEST(TimeoutWheelTest, HasNothingToDoWhenNothingIsWatched) {
   TimeoutWheel wheel(4, kTimeout);
-  EXPECT_EQ(wheel.NextNs(), base::kNever);
+  EXPECT_EQ(wheel.NextNs(), kNever);
   wheel.Expire(1'000'000 * kTick, [](uint32_t) -> int64_t {
     ADD_FAILURE();
-    return base::kNever;
+    return kNever;
   });
 }
 
 TEST(TimeoutWheelTest, LooksNeitherEarlyNorMoreThanATickLate) {
-  base::SplitMix64 random(1);
+  SplitMix64 random(1);
   const int64_t start = 123'456'789'012'345;
   TimeoutWheel wheel(200, kTimeout);
-  wheel.Expire(start, [](uint32_t) { return base::kNever; });
+  wheel.Expire(start, [](uint32_t) { return kNever; });
   std::vector<int64_t> due(200);
   for (uint32_t item = 0; item < 200; ++item) {
     due[item] = start + static_cast<int64_t>(random.Below(kTimeout)) + 1;
@@ -34,14 +34,14 @@ TEST(TimeoutWheelTest, LooksNeitherEarlyNorMoreThanATickLate) {
   }
   std::map<uint32_t, int64_t> looked;
   int64_t now = start;
-  while (wheel.NextNs() != base::kNever) {
+  while (wheel.NextNs() != kNever) {
     ASSERT_GT(wheel.NextNs(), now);
     now = wheel.NextNs();
     wheel.Expire(now, [&](uint32_t item) {
       EXPECT_GE(now, due[item]);
       EXPECT_LE(now, due[item] + kTick);
       ++looked[item];
-      return base::kNever;
+      return kNever;
     });
   }
   EXPECT_EQ(looked.size(), 200u);
@@ -49,14 +49,14 @@ TEST(TimeoutWheelTest, LooksNeitherEarlyNorMoreThanATickLate) {
 
 TEST(TimeoutWheelTest, MovesAnItemOnUntilItIsDropped) {
   TimeoutWheel wheel(1, kTimeout);
-  wheel.Expire(kTick * 1000, [](uint32_t) { return base::kNever; });
+  wheel.Expire(kTick * 1000, [](uint32_t) { return kNever; });
   wheel.Watch(0, kTick * 1010);
   std::vector<int64_t> looks;
-  while (wheel.NextNs() != base::kNever) {
+  while (wheel.NextNs() != kNever) {
     const int64_t now = wheel.NextNs();
     wheel.Expire(now, [&](uint32_t) {
       looks.push_back(now / kTick);
-      return looks.size() < 3 ? now + 20 * kTick : base::kNever;
+      return looks.size() < 3 ? now + 20 * kTick : kNever;
     });
   }
   EXPECT_EQ(looks, (std::vector<int64_t>{1011, 1032, 1053}));
@@ -69,7 +69,7 @@ TEST(TimeoutWheelTest, WatchingTwiceKeepsTheFirstTime) {
   int looks = 0;
   wheel.Expire(100 * kTick, [&](uint32_t) {
     ++looks;
-    return base::kNever;
+    return kNever;
   });
   EXPECT_EQ(looks, 1);
 }
@@ -82,11 +82,11 @@ TEST(TimeoutWheelTest, MissesNothingAfterALongPause) {
   std::vector<uint32_t> looked;
   wheel.Expire(5000 * kTick, [&](uint32_t item) {
     looked.push_back(item);
-    return item == 2 ? 1'000'000 * kTick : base::kNever;
+    return item == 2 ? 1'000'000 * kTick : kNever;
   });
   EXPECT_EQ(looked.size(), 3u);
-  EXPECT_NE(wheel.NextNs(), base::kNever);
+  EXPECT_NE(wheel.NextNs(), kNever);
 }
 
 }  // namespace
-}  // namespace ringecho::load
+}  // namespace ringecho::base
