@@ -56,7 +56,7 @@ struct Options {
 
   // Memory that Send may point into; registered with the kernel where that helps. Must outlive the
   // engine. Empty for a handler that only echoes.
-  std::span<const std::byte> payload_region;
+  std::span<const std::byte> payload_region = {};
 
   // io_uring: the highest rung allowed, and ring sizes. CQ 0 sizes it for max_connections.
   ReceiveMode receive_mode = ReceiveMode::kMultishot;

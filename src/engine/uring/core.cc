@@ -87,7 +87,10 @@ void Core::DescribeFeatures(const Capabilities& caps, const std::string& fixed_w
   };
   add_setup("single_issuer", IORING_SETUP_SINGLE_ISSUER, "not on this rung");
   add_setup("defer_taskrun", IORING_SETUP_DEFER_TASKRUN, "not on this rung");
-  add_setup("coop_taskrun", IORING_SETUP_COOP_TASKRUN, "defer_taskrun takes its place");
+  // The rung below defer_taskrun: wanted only where that one is not to be had.
+  bool deferred = (ring_->setup_flags() & IORING_SETUP_DEFER_TASKRUN) != 0;
+  add("coop_taskrun", !deferred, (ring_->setup_flags() & IORING_SETUP_COOP_TASKRUN) != 0,
+      "this kernel does not have it");
   add_setup("submit_all", IORING_SETUP_SUBMIT_ALL, "not on this rung");
   add("multishot_accept", true, multishot_accept_,
       caps.multishot_accept ? "a connection limit needs one accept at a time"

@@ -156,6 +156,9 @@ class Core {
   void OnReceiveError(uint32_t slot, Connection& c, int error);
   void CloseNow(uint32_t slot, Connection& c);
 
+  uint16_t TakeBuffer(const io_uring_cqe& cqe);
+  void GiveBack(uint16_t buffer);
+  std::span<const std::byte> ReceivedData(uint32_t slot, uint16_t buffer, size_t bytes) const;
   void Enqueue(uint32_t slot, Connection& c, uint16_t buffer, uint32_t bytes);
   void PopBuffer(uint32_t slot, Connection& c);
   void Spill(uint32_t slot, Connection& c);

@@ -54,21 +54,10 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
 }
 
 Received Core::OnReceive(const io_uring_cqe& cqe) {
-  uint16_t buffer = kNoBuffer;
-  if (buffers_ != nullptr && (cqe.flags & IORING_CQE_F_BUFFER) != 0) {
-    buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-    buffers_->Take();
-  }
-  // Only data for a living connection keeps its buffer.
-  auto give_back = [&] {
-    if (buffer != kNoBuffer) {
-      buffers_->Recycle(buffer);
-      ++recycled_in_batch_;
-    }
-  };
+  uint16_t buffer = TakeBuffer(cqe);
   Connection* c = FindFor(cqe);
   if (c == nullptr) {
-    give_back();
+    GiveBack(buffer);
     return {};
   }
   uint32_t slot = UserData::Slot(cqe.user_data);
@@ -78,12 +67,16 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
     if (mode_ == ReceiveMode::kMultishot && cqe.res > 0) counters_.multishot_rearms.Increment();
   }
   if (cqe.res > 0 && (c->state == State::kOpen || c->state == State::kDraining)) {
-    counters_.receives.Increment();
-    counters_.bytes_received.Add(static_cast<uint64_t>(cqe.res));
-    const std::byte* data = buffer != kNoBuffer ? buffers_->Data(buffer) : own_buffers_->Data(slot);
-    return {Id(slot), {data, static_cast<size_t>(cqe.res)}, buffer};
+    std::span<const std::byte> data = ReceivedData(slot, buffer, static_cast<size_t>(cqe.res));
+    if (!data.empty()) {
+      counters_.receives.Increment();
+      counters_.bytes_received.Add(data.size());
+      return {Id(slot), data, buffer};
+    }
+    TerminateWithErrno(slot, *c, EIO);
   }
-  give_back();
+  // Only data for a living connection keeps its buffer.
+  GiveBack(buffer);
   if (cqe.res == 0) {
     OnPeerEof(slot, *c);
   } else if (cqe.res < 0) {
@@ -92,6 +85,32 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
     Pump(slot, *c);
   }
   return {};
+}
+
+// The provided buffer a completion names, now the application's; kNoBuffer when it names none, or
+// one that does not exist.
+uint16_t Core::TakeBuffer(const io_uring_cqe& cqe) {
+  if (buffers_ == nullptr || (cqe.flags & IORING_CQE_F_BUFFER) == 0) return kNoBuffer;
+  auto buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+  if (buffer >= buffers_->count() || buffers_->free() == 0) return kNoBuffer;
+  buffers_->Take();
+  return buffer;
+}
+
+void Core::GiveBack(uint16_t buffer) {
+  if (buffer == kNoBuffer) return;
+  buffers_->Recycle(buffer);
+  ++recycled_in_batch_;
+}
+
+// Where received bytes lie; empty when the completion cannot be true.
+std::span<const std::byte> Core::ReceivedData(uint32_t slot, uint16_t buffer, size_t bytes) const {
+  if (mode_ == ReceiveMode::kMultishot) {
+    if (buffer == kNoBuffer || bytes > buffers_->bytes()) return {};
+    return {buffers_->Data(buffer), bytes};
+  }
+  if (bytes > own_buffers_->bytes()) return {};
+  return {own_buffers_->Data(slot), bytes};
 }
 
 void Core::Resolve(const Received& received, Verdict verdict) {
@@ -108,9 +127,8 @@ void Core::Resolve(const Received& received, Verdict verdict) {
       c->send_at = received.data.data();
       c->send_left = c->send_total = bytes;
     }
-  } else if (received.buffer != kNoBuffer) {
-    buffers_->Recycle(received.buffer);
-    ++recycled_in_batch_;
+  } else {
+    GiveBack(received.buffer);
   }
   if (c == nullptr) return;
   if (verdict == Verdict::kClose) {
@@ -283,8 +301,7 @@ void Core::PopBuffer(uint32_t slot, Connection& c) {
     c.spill_wanted = false;
     holding_.Remove(slot);
   }
-  buffers_->Recycle(buffer);
-  ++recycled_in_batch_;
+  GiveBack(buffer);
 }
 
 void Core::RecycleQueue(uint32_t slot, Connection& c) {

@@ -1,0 +1,117 @@
+// A Ring whose queues are ordinary memory and whose kernel is the test.
+#ifndef RINGECHO_TESTS_ENGINE_URING_MEMORY_RING_H_
+#define RINGECHO_TESTS_ENGINE_URING_MEMORY_RING_H_
+
+#include <bit>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "engine/uring/ring.h"
+
+namespace ringecho::engine::uring {
+
+// Lays out an io_uring as liburing's inline functions expect it. Completions that find the queue
+// full are kept aside and flagged, as the kernel does (IORING_FEAT_NODROP).
+class MemoryRing : public Ring {
+ public:
+  MemoryRing(unsigned sq_entries, unsigned cq_entries)
+      : sqes_(std::bit_ceil(sq_entries)), cqes_(std::bit_ceil(cq_entries)) {
+    ring_.sq.khead = &sq_head_;
+    ring_.sq.ktail = &sq_tail_;
+    ring_.sq.kflags = &sq_flags_;
+    ring_.sq.sqes = sqes_.data();
+    ring_.sq.ring_entries = static_cast<unsigned>(sqes_.size());
+    ring_.sq.ring_mask = ring_.sq.ring_entries - 1;
+    ring_.cq.khead = &cq_head_;
+    ring_.cq.ktail = &cq_tail_;
+    ring_.cq.cqes = cqes_.data();
+    ring_.cq.ring_entries = static_cast<unsigned>(cqes_.size());
+    ring_.cq.ring_mask = ring_.cq.ring_entries - 1;
+    ring_.ring_fd = -1;
+  }
+
+  int RegisterBuffers(const iovec*, unsigned count) override {
+    registered_buffers_ = count;
+    return register_buffers_result;
+  }
+  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t) override {
+    buffer_ring_ = ring;
+    buffer_ring_mask_ = entries - 1;
+    return 0;
+  }
+
+  int register_buffers_result = 0;
+
+ protected:
+  // The kernel's side of the submission queue.
+  unsigned Queued() const { return ring_.sq.sqe_tail - sq_head_; }
+  io_uring_sqe TakeSqe() { return sqes_[sq_head_++ & ring_.sq.ring_mask]; }
+
+  bool CompletionQueueFull() const { return cq_tail_ - cq_head_ == cqes_.size(); }
+  unsigned CompletionsReady() const { return cq_tail_ - cq_head_; }
+
+  void Post(uint64_t user_data, int32_t res, uint32_t flags) {
+    if (!aside_.empty() || CompletionQueueFull()) {
+      aside_.push_back({user_data, res, flags});
+      sq_flags_ |= IORING_SQ_CQ_OVERFLOW;
+      return;
+    }
+    Place({user_data, res, flags});
+  }
+
+  // What entering the kernel with GETEVENTS does.
+  void FlushAside() {
+    while (!aside_.empty() && !CompletionQueueFull()) {
+      Place(aside_.front());
+      aside_.pop_front();
+    }
+    if (aside_.empty()) sq_flags_ &= ~IORING_SQ_CQ_OVERFLOW;
+  }
+  bool overflowing() const { return !aside_.empty(); }
+
+  // Picks the next provided buffer; false when there is none.
+  bool PickBuffer(io_uring_buf* buffer) {
+    if (buffer_ring_ == nullptr || buffer_head_ == buffer_ring_->tail) return false;
+    // The first entry shares its memory with the tail, so it is copied field by field.
+    const io_uring_buf& entry = buffer_ring_->bufs[buffer_head_++ & buffer_ring_mask_];
+    buffer->addr = entry.addr;
+    buffer->len = entry.len;
+    buffer->bid = entry.bid;
+    return true;
+  }
+  unsigned BuffersFree() const {
+    return buffer_ring_ == nullptr ? 0 : static_cast<uint16_t>(buffer_ring_->tail - buffer_head_);
+  }
+
+ private:
+  struct Completion {
+    uint64_t user_data;
+    int32_t res;
+    uint32_t flags;
+  };
+
+  void Place(const Completion& completion) {
+    io_uring_cqe& cqe = cqes_[cq_tail_++ & ring_.cq.ring_mask];
+    cqe.user_data = completion.user_data;
+    cqe.res = completion.res;
+    cqe.flags = completion.flags;
+  }
+
+  std::vector<io_uring_sqe> sqes_;
+  std::vector<io_uring_cqe> cqes_;
+  unsigned sq_head_ = 0;
+  unsigned sq_tail_ = 0;
+  unsigned sq_flags_ = 0;
+  unsigned cq_head_ = 0;
+  unsigned cq_tail_ = 0;
+  std::deque<Completion> aside_;
+  io_uring_buf_ring* buffer_ring_ = nullptr;
+  unsigned buffer_ring_mask_ = 0;
+  uint16_t buffer_head_ = 0;
+  unsigned registered_buffers_ = 0;
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_TESTS_ENGINE_URING_MEMORY_RING_H_

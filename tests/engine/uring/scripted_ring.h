@@ -1,0 +1,73 @@
+// A ring whose completions the test writes down one by one.
+#ifndef RINGECHO_TESTS_ENGINE_URING_SCRIPTED_RING_H_
+#define RINGECHO_TESTS_ENGINE_URING_SCRIPTED_RING_H_
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/uring/connection.h"
+#include "memory_ring.h"
+
+namespace ringecho::engine::uring {
+
+// Takes every SQE at submission and remembers it; nothing completes by itself.
+class ScriptedRing final : public MemoryRing {
+ public:
+  using MemoryRing::MemoryRing;
+
+  int Submit() override {
+    if (submit_error != 0) return -submit_error;
+    int count = 0;
+    while (Queued() > 0) {
+      taken.push_back(TakeSqe());
+      ++count;
+    }
+    return count;
+  }
+
+  int SubmitAndWait(int64_t timeout_ns) override {
+    waits.push_back(timeout_ns);
+    int result = Submit();
+    FlushAside();
+    return result < 0 ? result : CompletionsReady() > 0 ? 0 : -ETIME;
+  }
+
+  void Complete(uint64_t user_data, int res, unsigned flags = 0) { Post(user_data, res, flags); }
+
+  // Data as the kernel would bring it: into the next provided buffer, whose id is returned.
+  uint16_t CompleteWithData(uint64_t user_data, const std::string& data, bool more = true) {
+    io_uring_buf buffer;
+    if (!PickBuffer(&buffer)) return kNoBuffer;
+    std::memcpy(reinterpret_cast<void*>(buffer.addr), data.data(), data.size());
+    Post(user_data, static_cast<int>(data.size()),
+         static_cast<unsigned>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER |
+             (more ? IORING_CQE_F_MORE : 0));
+    return buffer.bid;
+  }
+
+  // The SQEs of one kind taken since the last call of Forget, in order.
+  std::vector<io_uring_sqe> Taken(Op op) const {
+    std::vector<io_uring_sqe> out;
+    for (const io_uring_sqe& sqe : taken) {
+      if (UserData::GetOp(sqe.user_data) == op) out.push_back(sqe);
+    }
+    return out;
+  }
+  void Forget() { taken.clear(); }
+
+  static std::string Text(const io_uring_sqe& send) {
+    return {reinterpret_cast<const char*>(send.addr), send.len};
+  }
+
+  using MemoryRing::BuffersFree;
+
+  std::vector<io_uring_sqe> taken;
+  std::vector<int64_t> waits;
+  int submit_error = 0;
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_TESTS_ENGINE_URING_SCRIPTED_RING_H_

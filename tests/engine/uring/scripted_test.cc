@@ -1,0 +1,671 @@
+// The io_uring state machine against completions written down by hand, the hostile ones above all.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/uring/engine.h"
+#include "scripted_ring.h"
+
+namespace ringecho::engine::uring {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Echoes, and writes down what it is told.
+struct RecordingHandler {
+  template <class E>
+  void OnOpen(E&, ConnId id) {
+    opened.push_back(id);
+  }
+  template <class E>
+  Verdict OnData(E& engine, ConnId id, std::span<const std::byte> data) {
+    received.emplace_back(reinterpret_cast<const char*>(data.data()), data.size());
+    if (close_in_data) engine.Close(id, CloseReason::kLocal);
+    return verdict;
+  }
+  template <class E>
+  void OnSent(E&, ConnId, size_t bytes) {
+    sent.push_back(bytes);
+  }
+  template <class E>
+  void OnClosed(E&, ConnId, CloseReason reason) {
+    closed.push_back(reason);
+  }
+  template <class E>
+  void OnWake(E&) {
+    ++wakes;
+  }
+  int64_t NextDeadline() const { return base::kNever; }
+  template <class E>
+  void OnDeadline(E& engine, int64_t) {
+    engine.Exit();
+  }
+
+  Verdict verdict = Verdict::kEcho;
+  bool close_in_data = false;
+  std::vector<ConnId> opened;
+  std::vector<std::string> received;
+  std::vector<size_t> sent;
+  std::vector<CloseReason> closed;
+  int wakes = 0;
+};
+
+Capabilities Everything() {
+  Capabilities caps;
+  caps.available = true;
+  caps.buffer_ring = caps.multishot_recv = caps.multishot_accept = true;
+  return caps;
+}
+
+class ScriptedTest : public ::testing::Test {
+ protected:
+  using TestEngine = Engine<RecordingHandler>;
+
+  void Start(Options options = {}, Capabilities caps = Everything(), unsigned sq_entries = 64,
+             unsigned cq_entries = 64) {
+    if (options.buffers == 0) options.buffers = 4;
+    if (options.buffer_bytes == 0) options.buffer_bytes = 64;
+    auto ring = std::make_unique<ScriptedRing>(sq_entries, cq_entries);
+    ring_ = ring.get();
+    auto engine = TestEngine::CreateOn(std::move(ring), options, caps, handler_);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = *std::move(engine);
+    ASSERT_TRUE(engine_->Listen(base::UniqueFd(kListener)).ok());
+    Turn();
+  }
+
+  void TearDown() override {
+    // Whatever is in flight completes, so that teardown need not wait for it.
+    if (engine_ == nullptr) return;
+    for (int i = 0; i < 100 && engine_->connections() > 0; ++i) {
+      for (ConnId id : handler_.opened) engine_->Close(id, CloseReason::kLocal);
+      Turn();
+      AnswerAll();
+    }
+    engine_->StopListening();
+    Turn();
+    AnswerAll();
+    Turn();
+  }
+
+  // Takes the completions there are, and hands over what they lead to.
+  void Turn() {
+    ASSERT_TRUE(engine_->RunBatchForTest().ok());
+    ASSERT_TRUE(engine_->RunBatchForTest().ok());
+  }
+
+  // Cancels and closes succeed, everything else that was cancelled says so.
+  void AnswerAll() {
+    std::vector<io_uring_sqe> all = std::move(ring_->taken);
+    ring_->Forget();
+    for (const io_uring_sqe& sqe : all) {
+      switch (UserData::GetOp(sqe.user_data)) {
+        case Op::kClose:
+          ring_->Complete(sqe.user_data, 0);
+          break;
+        case Op::kCancel:
+          ring_->Complete(sqe.addr, -ECANCELED);
+          ring_->Complete(sqe.user_data, 0);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  // Accepts a connection; its receive is then armed.
+  ConnId Accept(int fd = 1000) {
+    ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), fd, IORING_CQE_F_MORE);
+    Turn();
+    return handler_.opened.back();
+  }
+
+  uint64_t Tag(Op op, ConnId id) const { return UserData::Pack(op, id.slot, id.generation); }
+
+  // Closes complete and are told.
+  void CompleteClose(ConnId id) {
+    ring_->Complete(Tag(Op::kClose, id), 0);
+    Turn();
+  }
+
+  static constexpr int kListener = 900;  // never a descriptor of this process
+
+  RecordingHandler handler_;
+  ScriptedRing* ring_ = nullptr;
+  std::unique_ptr<TestEngine> engine_;
+};
+
+TEST_F(ScriptedTest, ArmsOneMultishotAcceptAndKeepsIt) {
+  Start();
+  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].ioprio, IORING_ACCEPT_MULTISHOT);
+  ring_->Forget();
+  Accept(1000);
+  Accept(1001);
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_THAT(handler_.opened, SizeIs(2));
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(2));
+}
+
+TEST_F(ScriptedTest, AnAcceptWithoutMoreIsArmedAgain) {
+  Start();
+  ring_->Forget();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1000, 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_THAT(handler_.opened, SizeIs(1));
+}
+
+TEST_F(ScriptedTest, AcceptOutOfDescriptorsRestsInsteadOfSpinning) {
+  Start();
+  ring_->Forget();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -EMFILE, 0);
+  Turn();
+  for (int i = 0; i < 5; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_EQ(engine_->counters().accept_emfile.Get(), 1u);
+  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, AClosedConnectionEndsTheRestOfAcceptEarly) {
+  Start();
+  ConnId id = Accept();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -EMFILE, 0);
+  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
+  Turn();
+  ring_->Forget();
+  CompleteClose(id);
+  EXPECT_EQ(handler_.closed, std::vector{CloseReason::kEof});
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, APeersErrorDuringAcceptIsCountedAndAcceptGoesOn) {
+  Start();
+  ring_->Forget();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -ECONNABORTED, 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_EQ(engine_->counters().accept_errors.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, EchoesFromTheProvidedBufferAndReturnsItAfterTheSend) {
+  Start();
+  ConnId id = Accept();
+  ASSERT_EQ(ring_->BuffersFree(), 4u);
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "hello");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "hello");
+  EXPECT_EQ(ring_->BuffersFree(), 3u);
+  ring_->Complete(Tag(Op::kSend, id), 5);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+  EXPECT_THAT(handler_.sent, ElementsAre(5));
+}
+
+TEST_F(ScriptedTest, DataWithoutMoreIsEchoedAndTheReceiveArmedAgain) {
+  Start();
+  ConnId id = Accept();
+  ring_->Forget();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "last", /*more=*/false);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  EXPECT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(engine_->counters().multishot_rearms.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, HasOneSendInFlightAndKeepsTheOrder) {
+  Start();
+  ConnId id = Accept();
+  for (const char* text : {"one", "two", "three"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), text);
+  }
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(2));
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  std::vector<std::string> sends;
+  for (const io_uring_sqe& sqe : ring_->Taken(Op::kSend)) sends.push_back(ScriptedRing::Text(sqe));
+  EXPECT_THAT(sends, ElementsAre("one", "two", "three"));
+}
+
+TEST_F(ScriptedTest, AShortSendIsContinuedAtEveryOffset) {
+  const std::string text = "abcdef";
+  for (size_t taken = 1; taken < text.size(); ++taken) {
+    SCOPED_TRACE(taken);
+    handler_ = {};
+    Start();
+    ConnId id = Accept();
+    ring_->CompleteWithData(Tag(Op::kReceive, id), text);
+    Turn();
+    ring_->Forget();
+    ring_->Complete(Tag(Op::kSend, id), static_cast<int>(taken));
+    Turn();
+    ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+    EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), text.substr(taken));
+    EXPECT_THAT(handler_.sent, IsEmpty());
+    ring_->Complete(Tag(Op::kSend, id), static_cast<int>(text.size() - taken));
+    Turn();
+    EXPECT_THAT(handler_.sent, ElementsAre(text.size()));
+    EXPECT_EQ(engine_->counters().short_sends.Get(), 1u);
+    TearDown();
+    engine_.reset();
+  }
+}
+
+TEST_F(ScriptedTest, ASendThatTakesNothingEndsTheConnectionInsteadOfSpinning) {
+  Start();
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
+  Turn();
+  ring_->Complete(Tag(Op::kSend, id), 0);
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kOther));
+  EXPECT_EQ(engine_->counters().last_errno.Get(), static_cast<uint64_t>(EIO));
+}
+
+TEST_F(ScriptedTest, EofIsHeldBackUntilEverythingIsEchoed) {
+  Start();
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "one");
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "two");
+  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kEof));
+}
+
+TEST_F(ScriptedTest, ABufferThatComesWithEofIsReturned) {
+  Start();
+  ConnId id = Accept();
+  uint16_t buffer = ring_->CompleteWithData(Tag(Op::kReceive, id), "");
+  ASSERT_NE(buffer, kNoBuffer);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+}
+
+TEST_F(ScriptedTest, ClosesOnlyAfterTheLastCompletionOfEverythingInFlight) {
+  Start();
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "data");
+  Turn();
+  ring_->Forget();
+  engine_->Close(id, CloseReason::kLocal);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(2)) << "receive and send";
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty()) << "the send is still in flight";
+  EXPECT_EQ(ring_->BuffersFree(), 3u) << "and so is its buffer";
+  ring_->Complete(Tag(Op::kSend, id), -ECANCELED);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+  EXPECT_THAT(handler_.closed, IsEmpty());
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kLocal));
+}
+
+TEST_F(ScriptedTest, CancelsEachRequestOnceHoweverOftenItIsAsked) {
+  Start();
+  ConnId id = Accept();
+  ring_->Forget();
+  for (int i = 0; i < 3; ++i) {
+    engine_->Close(id, CloseReason::kLocal);
+    Turn();
+  }
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, DataThatRacesACloseIsDroppedAndItsBufferReturned) {
+  Start();
+  ConnId id = Accept();
+  engine_->Close(id, CloseReason::kLocal);
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "late");
+  Turn();
+  EXPECT_THAT(handler_.received, IsEmpty());
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, CloseFromWithinOnDataReturnsTheBuffer) {
+  Start();
+  ConnId id = Accept();
+  handler_.close_in_data = true;
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "bye");
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+  EXPECT_THAT(ring_->Taken(Op::kSend), IsEmpty());
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, TheVerdictCloseDropsWhatIsQueued) {
+  Start();
+  ConnId id = Accept();
+  handler_.verdict = Verdict::kClose;
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "no", /*more=*/false);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kSend), IsEmpty());
+  EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+}
+
+TEST_F(ScriptedTest, ACompletionOfAnEarlierGenerationIsDroppedAndItsBufferReturned) {
+  Start();
+  ConnId first = Accept(1000);
+  ring_->Complete(Tag(Op::kReceive, first), 0, 0);
+  Turn();
+  CompleteClose(first);
+  ConnId second = Accept(1001);
+  ASSERT_EQ(second.slot, first.slot);
+  ring_->CompleteWithData(Tag(Op::kReceive, first), "ghost");
+  ring_->Complete(Tag(Op::kSend, first), 5);
+  ring_->Complete(Tag(Op::kClose, first), 0);
+  Turn();
+  EXPECT_THAT(handler_.received, IsEmpty());
+  EXPECT_THAT(handler_.closed, SizeIs(1)) << "the second connection lives";
+  EXPECT_EQ(engine_->counters().stale_completions.Get(), 3u);
+  EXPECT_EQ(ring_->BuffersFree(), 4u);
+}
+
+TEST_F(ScriptedTest, ANonsenseBufferIdIsNotFollowed) {
+  Start();
+  ConnId id = Accept();
+  ring_->Complete(Tag(Op::kReceive, id), 5,
+                  777u << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER | IORING_CQE_F_MORE);
+  Turn();
+  EXPECT_THAT(handler_.received, IsEmpty());
+}
+
+TEST_F(ScriptedTest, DataWithoutABufferIsNotFollowed) {
+  Start();
+  ConnId id = Accept();
+  ring_->Complete(Tag(Op::kReceive, id), 5, IORING_CQE_F_MORE);
+  Turn();
+  EXPECT_THAT(handler_.received, IsEmpty());
+}
+
+TEST_F(ScriptedTest, AStarvedConnectionIsArmedWhenAnothersSendReturnsABuffer) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "x");
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  for (int i = 0; i < 3; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty()) << "no buffer, no spinning";
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kReceive)[0].user_data, Tag(Op::kReceive, starved));
+  EXPECT_EQ(engine_->counters().buffers_starved.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, EveryStarvedConnectionIsArmedThoughTheFirstStaysIdle) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId idle = Accept(1001);
+  ConnId busy = Accept(1002);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "x");
+  ring_->Complete(Tag(Op::kReceive, idle), -ENOBUFS, 0);
+  ring_->Complete(Tag(Op::kReceive, busy), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  // No further completion comes: the engine must not sleep while a buffer is free and somebody
+  // waits for one.
+  for (int i = 0; i < 4; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(2));
+}
+
+TEST_F(ScriptedTest, BuffersHeldForAPeerThatDoesNotReadAreTakenBack) {
+  Start({.buffers = 2});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "one");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "two");
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kSend, holder));
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "onetwo") << "in order, from a copy";
+  EXPECT_EQ(engine_->counters().sends_spilled.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, ASpilledSendThatWasPartlyTakenContinuesBehindThatPart) {
+  Start({.buffers = 2});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "one");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "two");
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 2);  // cancelled after two bytes
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "etwo");
+  // And once more, with the copy itself stuck and a new buffer behind it.
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "3");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "4");
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "two34");
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+}
+
+TEST_F(ScriptedTest, StopsReadingFromAPeerThatDoesNotReadAndStartsAgain) {
+  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  ConnId id = Accept();
+  ring_->Forget();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "ab");
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), IsEmpty());
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "cd");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kReceive, id));
+  // Data that races the cancel still counts.
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "e");
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty());
+  ring_->Complete(Tag(Op::kSend, id), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty()) << "still above the low-water mark";
+  ring_->Complete(Tag(Op::kSend, id), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  EXPECT_EQ(handler_.received, (std::vector<std::string>{"ab", "cd", "e"}));
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, AResetEndsTheConnectionWithItsName) {
+  Start();
+  ConnId id = Accept();
+  ring_->Complete(Tag(Op::kReceive, id), -ECONNRESET, 0);
+  Turn();
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kReset));
+}
+
+TEST_F(ScriptedTest, AFailedSendEndsTheConnectionAfterItsReceive) {
+  Start();
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, id), -EPIPE);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kReset));
+}
+
+TEST_F(ScriptedTest, AFullSubmissionQueueDelaysWorkAndLosesNone) {
+  Start({.buffers = 8}, Everything(), /*sq_entries=*/2);
+  std::vector<ConnId> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(Accept(1000 + i));
+  Turn();
+  ring_->Forget();
+  ring_->submit_error = EBUSY;  // the kernel takes nothing
+  for (ConnId id : ids) ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
+  for (int i = 0; i < 3; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kSend), IsEmpty());
+  EXPECT_EQ(ring_->waits.back(), 0) << "does not sleep on work it could not hand over";
+  ring_->submit_error = 0;
+  for (int i = 0; i < 6; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kSend), SizeIs(6));
+}
+
+TEST_F(ScriptedTest, AnOverflowingCompletionQueueLosesNothingAndIsCounted) {
+  Start({.buffers = 8}, Everything(), 64, /*cq_entries=*/2);
+  ConnId id = Accept();
+  for (const char* text : {"a", "b", "c", "d", "e"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), text);
+  }
+  for (int i = 0; i < 4; ++i) Turn();
+  EXPECT_THAT(handler_.received, ElementsAre("a", "b", "c", "d", "e"));
+  EXPECT_GE(engine_->counters().cq_overflows.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, FixedModeReadsAndWritesOneRegisteredBuffer) {
+  Start({.receive_mode = ReceiveMode::kFixed});
+  ConnId id = Accept();
+  ASSERT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  io_uring_sqe read = ring_->Taken(Op::kReceive)[0];
+  EXPECT_EQ(read.opcode, IORING_OP_READ_FIXED);
+  ring_->Forget();
+  std::memcpy(reinterpret_cast<void*>(read.addr), "fixed", 5);
+  ring_->Complete(Tag(Op::kReceive, id), 5);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty()) << "the buffer is being sent";
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kSend)[0].opcode, IORING_OP_WRITE_FIXED);
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "fixed");
+  ring_->Complete(Tag(Op::kSend, id), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty());
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, WithoutMultishotReceiveTheFixedRungIsTaken) {
+  Capabilities caps = Everything();
+  caps.multishot_recv = false;
+  Start({}, caps);
+  Accept();
+  EXPECT_EQ(ring_->Taken(Op::kReceive)[0].opcode, IORING_OP_READ_FIXED);
+  bool told = false;
+  for (const Feature& feature : engine_->features()) {
+    if (feature.name == "multishot_recv") {
+      told = feature.requested && !feature.effective && !feature.why_not.empty();
+    }
+  }
+  EXPECT_TRUE(told);
+}
+
+TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
+  auto ring = std::make_unique<ScriptedRing>(64, 64);
+  ring->register_buffers_result = -ENOMEM;
+  ring_ = ring.get();
+  auto engine = TestEngine::CreateOn(std::move(ring), {.receive_mode = ReceiveMode::kFixed},
+                                     Everything(), handler_);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+  ASSERT_TRUE(engine_->Listen(base::UniqueFd(kListener)).ok());
+  Turn();
+  Accept();
+  EXPECT_EQ(ring_->Taken(Op::kReceive)[0].opcode, IORING_OP_RECV);
+  for (const Feature& feature : engine_->features()) {
+    if (feature.name == "fixed_buffers") {
+      EXPECT_FALSE(feature.effective);
+      EXPECT_NE(feature.why_not.find("locked-memory"), std::string::npos) << feature.why_not;
+    }
+  }
+}
+
+TEST_F(ScriptedTest, ALimitTakesOneAcceptAtATimeAndNoMoreThanThere) {
+  AcceptGate gate(1);
+  Start({.accept_gate = &gate});
+  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].ioprio, 0);
+  ring_->Forget();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1000, 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
+  ConnId id = handler_.opened.back();
+  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
+  Turn();
+  CompleteClose(id);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndClosesWhatStillComes) {
+  Start({.max_connections = 1});
+  Accept(1000);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1001, IORING_CQE_F_MORE);
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -ECANCELED, 0);
+  Turn();
+  EXPECT_THAT(handler_.opened, SizeIs(1));
+  EXPECT_EQ(engine_->counters().rejected.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, AWakeIsToldAndArmedAgain) {
+  Start();
+  ASSERT_THAT(ring_->Taken(Op::kWake), SizeIs(1));
+  ring_->Forget();
+  ring_->Complete(UserData::Pack(Op::kWake, 0, 0), 8);
+  Turn();
+  EXPECT_EQ(handler_.wakes, 1);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kWake), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace ringecho::engine::uring
