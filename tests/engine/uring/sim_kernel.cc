@@ -1,0 +1,274 @@
+#include "sim_kernel.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "engine/uring/connection.h"
+
+namespace ringecho::engine::uring {
+
+SimSocket& SimKernel::AddClient(std::string to_send, bool eof_after, bool reads) {
+  int fd = kFirstFd + static_cast<int>(sockets_.size());
+  SimSocket& socket = sockets_[fd];
+  socket.unsent = std::move(to_send);
+  socket.eof_after_unsent = eof_after;
+  socket.reads = reads;
+  backlog_.push_back(fd);
+  return socket;
+}
+
+int SimKernel::Submit() {
+  // The kernel may refuse while completions are aside (before 5.19), and may take only a part.
+  if (overflowing() && Chance(20)) return -EBUSY;
+  unsigned take = Chance(90) ? Queued() : Some(Queued());
+  for (unsigned i = 0; i < take; ++i) Take(TakeSqe());
+  return static_cast<int>(take);
+}
+
+int SimKernel::SubmitAndWait(int64_t timeout_ns) {
+  if (Chance(2)) return -EINTR;
+  int result = Submit();
+  if (result < 0) {
+    FlushAside();
+    return result;
+  }
+  FlushAside();
+  // Some things happen whether or not anybody waits.
+  for (uint64_t n = random_.Below(8); n > 0; --n) Step();
+  while (CompletionsReady() == 0 && timeout_ns != 0) {
+    if (Step()) continue;
+    if (Queued() > 0) return 0;  // a part was left behind: the engine submits it next
+    on_quiet();
+    if (CompletionsReady() == 0 && !Step()) return -ETIME;
+  }
+  return 0;
+}
+
+void SimKernel::WakeEngine() {
+  if (!wake_) return;
+  Post(wake_->user_data, 8, 0);
+  wake_.reset();
+}
+
+uint32_t SimKernel::Some(size_t most) {
+  return most == 0 ? 0 : static_cast<uint32_t>(1 + random_.Below(most));
+}
+
+void SimKernel::Take(const io_uring_sqe& sqe) {
+  switch (UserData::GetOp(sqe.user_data)) {
+    case Op::kAccept:
+      if (accept_) Violation("two accepts on one listener");
+      accept_ = sqe;
+      break;
+    case Op::kWake:
+      wake_ = sqe;
+      break;
+    case Op::kReceive:
+      TakeReceive(sqe);
+      break;
+    case Op::kSend:
+      TakeSend(sqe);
+      break;
+    case Op::kCancel:
+      Cancel(sqe);
+      break;
+    case Op::kClose:
+      Close(sqe);
+      break;
+    case Op::kConnect:
+      Violation("connect in a simulation of a server");
+      break;
+  }
+}
+
+void SimKernel::TakeReceive(const io_uring_sqe& sqe) {
+  SimSocket& socket = sockets_[sqe.fd];
+  if (socket.closed) Violation("receive on a closed descriptor");
+  if (socket.receive) Violation("two receives on one socket");
+  socket.receive = SimSocket::Request(sqe);
+  // An empty group ends a multishot receive at once, even on an idle socket.
+  if ((sqe.flags & IOSQE_BUFFER_SELECT) != 0 && BuffersFree() == 0) {
+    EndReceive(socket, -ENOBUFS, 0);
+  }
+}
+
+void SimKernel::TakeSend(const io_uring_sqe& sqe) {
+  SimSocket& socket = sockets_[sqe.fd];
+  if (socket.closed) Violation("send on a closed descriptor");
+  if (socket.send) Violation("two sends on one socket");
+  socket.send = SimSocket::Request(sqe);
+  if (Chance(70)) SendSome(socket);
+}
+
+void SimKernel::Cancel(const io_uring_sqe& sqe) {
+  // What is cancelled may finish first.
+  for (auto& [fd, socket] : sockets_) {
+    if (socket.receive && socket.receive->user_data == sqe.addr && Chance(40)) Receive(socket);
+    if (socket.send && socket.send->user_data == sqe.addr && Chance(40)) SendSome(socket);
+  }
+  int res = -ENOENT;
+  for (auto& [fd, socket] : sockets_) {
+    if (socket.receive && socket.receive->user_data == sqe.addr) {
+      EndReceive(socket, -ECANCELED, 0);
+      res = 0;
+    }
+    if (socket.send && socket.send->user_data == sqe.addr) {
+      // A part that was taken is reported instead of the cancel (REQ_F_PARTIAL_IO).
+      uint32_t done = socket.send->done;
+      EndSend(socket, done > 0 ? static_cast<int>(done) : -ECANCELED);
+      res = 0;
+    }
+  }
+  if (accept_ && accept_->user_data == sqe.addr) {
+    Post(accept_->user_data, -ECANCELED, 0);
+    accept_.reset();
+    res = 0;
+  }
+  Post(sqe.user_data, res, 0);
+}
+
+void SimKernel::Close(const io_uring_sqe& sqe) {
+  SimSocket& socket = sockets_[sqe.fd];
+  if (socket.closed) Violation("closed twice");
+  if (socket.receive) Violation("closed with a receive in flight");
+  if (socket.send) Violation("closed with a send in flight");
+  socket.closed = true;
+  Post(sqe.user_data, 0, 0);
+}
+
+// Something that can happen, if anything can.
+bool SimKernel::Step() {
+  size_t choices = sockets_.size() + 1;
+  size_t first = random_.Below(choices);
+  for (size_t i = 0; i < choices; ++i) {
+    size_t choice = (first + i) % choices;
+    if (choice == sockets_.size()) {
+      if (AcceptOne()) return true;
+      continue;
+    }
+    if (StepSocket(sockets_[kFirstFd + static_cast<int>(choice)])) return true;
+  }
+  return false;
+}
+
+bool SimKernel::StepSocket(SimSocket& socket) {
+  if (!socket.closed && !socket.reset && Chance(reset_percent)) {
+    socket.reset = true;
+    socket.arrived.clear();
+    socket.unsent.clear();
+    return true;
+  }
+  switch (random_.Below(3)) {
+    case 0:
+      return Arrive(socket) || Receive(socket) || SendSome(socket);
+    case 1:
+      return Receive(socket) || SendSome(socket) || Arrive(socket);
+    default:
+      return SendSome(socket) || Arrive(socket) || Receive(socket);
+  }
+}
+
+// The far end sends and reads.
+bool SimKernel::Arrive(SimSocket& socket) {
+  if (socket.reset) return false;
+  bool happened = false;
+  if (!socket.unsent.empty() && socket.arrived.size() < 256) {
+    uint32_t bytes = Some(std::min<size_t>(socket.unsent.size(), 40));
+    socket.arrived += socket.unsent.substr(0, bytes);
+    socket.unsent.erase(0, bytes);
+    happened = true;
+  }
+  if (socket.unsent.empty() && socket.eof_after_unsent && !socket.eof) {
+    socket.eof = true;
+    happened = true;
+  }
+  if (socket.reads && !socket.in_flight.empty()) {
+    uint32_t bytes = Some(socket.in_flight.size());
+    socket.echoed += socket.in_flight.substr(0, bytes);
+    socket.in_flight.erase(0, bytes);
+    happened = true;
+  }
+  return happened;
+}
+
+void SimKernel::EndReceive(SimSocket& socket, int res, uint32_t flags) {
+  Post(socket.receive->user_data, res, flags);
+  if ((flags & IORING_CQE_F_MORE) == 0) socket.receive.reset();
+}
+
+bool SimKernel::Receive(SimSocket& socket) {
+  if (!socket.receive) return false;
+  if (socket.reset) {
+    EndReceive(socket, -ECONNRESET, 0);
+    return true;
+  }
+  bool select = socket.receive->selects_buffer;
+  if (socket.arrived.empty()) {
+    if (!socket.eof) return false;
+    // An empty group hides the end of the stream.
+    EndReceive(socket, select && BuffersFree() == 0 ? -ENOBUFS : 0, 0);
+    return true;
+  }
+  auto* memory = socket.receive->memory;
+  uint32_t room = socket.receive->bytes;
+  uint32_t flags = 0;
+  if (select) {
+    io_uring_buf buffer;
+    if (!PickBuffer(&buffer)) {
+      EndReceive(socket, -ENOBUFS, 0);
+      return true;
+    }
+    memory = reinterpret_cast<char*>(buffer.addr);
+    room = buffer.len;
+    flags = static_cast<uint32_t>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
+    // It ends when the completion queue overflows, and now and then for reasons of its own.
+    if (!CompletionQueueFull() && !overflowing() && Chance(95)) flags |= IORING_CQE_F_MORE;
+  }
+  uint32_t bytes = Some(std::min<size_t>(room, socket.arrived.size()));
+  std::memcpy(memory, socket.arrived.data(), bytes);
+  socket.arrived.erase(0, bytes);
+  EndReceive(socket, static_cast<int>(bytes), flags);
+  return true;
+}
+
+void SimKernel::EndSend(SimSocket& socket, int res) {
+  Post(socket.send->user_data, res, 0);
+  socket.send.reset();
+}
+
+// With MSG_WAITALL the kernel goes on by itself until all is taken, mostly.
+bool SimKernel::SendSome(SimSocket& socket) {
+  if (!socket.send) return false;
+  if (socket.reset) {
+    EndSend(socket, -EPIPE);
+    return true;
+  }
+  SimSocket::Request& send = *socket.send;
+  size_t room = kSendQueue - std::min(kSendQueue, socket.in_flight.size());
+  if (room == 0) return false;
+  uint32_t bytes = Some(std::min<size_t>(room, send.bytes - send.done));
+  socket.in_flight.append(send.memory + send.done, bytes);
+  send.done += bytes;
+  if (send.done == send.bytes || !send.waits_for_all || Chance(10)) {
+    EndSend(socket, static_cast<int>(send.done));
+  }
+  return true;
+}
+
+bool SimKernel::AcceptOne() {
+  if (!accept_ || backlog_.empty()) return false;
+  bool multishot = (accept_->ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+  bool more = multishot && !CompletionQueueFull() && !overflowing() && Chance(90);
+  if (Chance(5)) {
+    Post(accept_->user_data, -ECONNABORTED, 0);
+    accept_.reset();
+    return true;
+  }
+  Post(accept_->user_data, backlog_.front(), more ? IORING_CQE_F_MORE : 0);
+  backlog_.pop_front();
+  if (!more) accept_.reset();
+  return true;
+}
+
+}  // namespace ringecho::engine::uring

@@ -1,0 +1,113 @@
+// A simulated kernel behind the ring: sockets, buffers and faults, driven by a seed.
+//
+// It does what io_uring does with the operations the engine uses, and everything it may do is
+// left to chance within what the real one promises: which socket makes progress, how many bytes a
+// receive or a send takes, when a multishot ends, whether a cancel comes before or after what it
+// cancels, how many entries a submission takes. What the engine must never do (close a descriptor
+// with a request in flight, two sends at once, use of a buffer the kernel owns) is reported as a
+// violation.
+#ifndef RINGECHO_TESTS_ENGINE_URING_SIM_KERNEL_H_
+#define RINGECHO_TESTS_ENGINE_URING_SIM_KERNEL_H_
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "memory_ring.h"
+
+namespace ringecho::engine::uring {
+
+// One TCP connection as the kernel and the far end see it.
+struct SimSocket {
+  // Far end to engine.
+  std::string unsent;  // what the far end has not sent yet
+  bool eof_after_unsent = false;
+  std::string arrived;  // in the receive queue
+  bool eof = false;     // behind `arrived`
+  bool reset = false;
+  // Engine to far end.
+  std::string echoed;     // what the far end has read
+  std::string in_flight;  // in the send queue and on the wire
+  bool reads = true;      // whether the far end reads
+  bool closed = false;    // by the engine
+
+  struct Request {
+    explicit Request(const io_uring_sqe& sqe)
+        : user_data(sqe.user_data),
+          memory(reinterpret_cast<char*>(sqe.addr)),
+          bytes(sqe.len),
+          selects_buffer((sqe.flags & IOSQE_BUFFER_SELECT) != 0),
+          waits_for_all(sqe.opcode == IORING_OP_SEND && (sqe.msg_flags & MSG_WAITALL) != 0) {}
+
+    uint64_t user_data;
+    char* memory;
+    uint32_t bytes;
+    bool selects_buffer;
+    bool waits_for_all;
+    uint32_t done = 0;
+  };
+  std::optional<Request> receive;
+  std::optional<Request> send;
+};
+
+class SimKernel final : public MemoryRing {
+ public:
+  static constexpr int kFirstFd = 100000;  // never descriptors of this process
+  static constexpr size_t kSendQueue = 64;
+
+  SimKernel(uint64_t seed, unsigned sq_entries, unsigned cq_entries)
+      : MemoryRing(sq_entries, cq_entries), random_(seed) {}
+
+  // The far end connects; comes to the engine by accept.
+  SimSocket& AddClient(std::string to_send, bool eof_after, bool reads);
+
+  int Submit() override;
+  int SubmitAndWait(int64_t timeout_ns) override;
+
+  // Called when nothing can happen any more: every socket is out of work and the queues are empty.
+  // The test then changes the world (a peer starts to read) or ends the run with WakeEngine.
+  std::function<void()> on_quiet;
+  void WakeEngine();
+
+  std::map<int, SimSocket>& sockets() { return sockets_; }
+  const std::vector<std::string>& violations() const { return violations_; }
+  bool Chance(unsigned percent) { return random_.Below(100) < percent; }
+  using MemoryRing::BuffersFree;
+
+  unsigned reset_percent = 0;  // per step, of some open connection
+
+ private:
+  void Take(const io_uring_sqe& sqe);
+  void TakeReceive(const io_uring_sqe& sqe);
+  void TakeSend(const io_uring_sqe& sqe);
+  void Cancel(const io_uring_sqe& sqe);
+  void Close(const io_uring_sqe& sqe);
+  bool Step();
+  bool StepSocket(SimSocket& socket);
+  bool Arrive(SimSocket& socket);
+  bool Receive(SimSocket& socket);
+  bool SendSome(SimSocket& socket);
+  bool AcceptOne();
+  void EndReceive(SimSocket& socket, int res, uint32_t flags);
+  void EndSend(SimSocket& socket, int res);
+  uint32_t Some(size_t most);  // 1 to most
+  void Violation(const std::string& what) { violations_.push_back(what); }
+
+  base::SplitMix64 random_;
+  std::map<int, SimSocket> sockets_;
+  std::deque<int> backlog_;
+  std::optional<io_uring_sqe> accept_;
+  std::optional<io_uring_sqe> wake_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace ringecho::engine::uring
+
+#endif  // RINGECHO_TESTS_ENGINE_URING_SIM_KERNEL_H_
