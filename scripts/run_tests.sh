@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Builds and runs the tests. See --help.
+# shellcheck source=scripts/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+usage() {
+  cat <<'END'
+Builds ringecho in build-test/ and runs its tests: unit, engine, conformance and
+end-to-end. Missing packages are installed (Debian and its like, as root) or named.
+The last line is "N passed, N failed, N skipped".
+
+Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
+
+  TEST                 run just these (names of `meson test`)
+  --suite NAME         run just this suite: unit, engine, conformance, e2e
+  --sanitize KIND      under "address,undefined" or "thread", in build-test-address
+                       or build-test-thread
+  --clang              build with clang, in build-test-clang; warnings are errors
+  --lint               check formatting and run clang-tidy; no tests
+  --static             build static binaries in build-test-static and run those
+                       tests that start the programs
+  --all                everything above, one after another: what CI runs
+  -h, --help           print this help and exit
+
+RINGECHO_REQUIRE_IO_URING=1 makes it a failure when io_uring tests cannot run.
+END
+}
+
+tests=()
+modes=()
+while (($#)); do
+  case $1 in
+    --suite)
+      (($# > 1)) || refuse '--suite: takes the name of a suite'
+      tests+=(--suite "$2")
+      shift
+      ;;
+    --sanitize)
+      case ${2-} in
+        address,undefined | thread) modes+=("${2%%,*}") ;;
+        *) refuse "--sanitize: got \"${2-}\", takes address,undefined or thread" ;;
+      esac
+      shift
+      ;;
+    --clang | --lint | --static) modes+=("${1#--}") ;;
+    --all) modes+=(default lint clang static address thread) ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    -*) refuse "unknown option $1" ;;
+    *) tests+=("$1") ;;
+  esac
+  shift
+done
+((${#modes[@]})) || modes=(default)
+
+# Address space layouts of newer kernels are too random for the thread sanitizer of older
+# compilers; a sandbox may forbid to switch that off.
+steady_addresses() {
+  if setarch -R true 2>/dev/null; then
+    setarch -R "$@"
+  else
+    "$@"
+  fi
+}
+
+ran=()     # build directories in which tests were run
+failed=()  # modes that went wrong
+
+# run_in DIR WRAPPER... : the tests of a build directory; WRAPPER is a command prefix.
+run_in() {
+  local dir=$1
+  shift
+  # What an earlier run left would be counted for a program that crashes before it writes its own.
+  rm -f -- "$dir"/*.xml
+  ran+=("$dir")
+  "$@" meson test -C "$dir" --no-rebuild --print-errorlogs "${meson_test[@]}" "${tests[@]}" >&2
+}
+
+# Asserts are on (b_ndebug=false), optimisation too: the tests are to meet the code that is
+# measured, and its invariants. -Dwerror is for those who develop, not for those whose newer
+# compiler knows a new warning.
+run_mode() {
+  local mode=$1 dir=$root/build-test-$1
+  local meson_test=()
+  local options=(-Dbuildtype=release -Db_ndebug=false)
+  case $mode in
+    default)
+      need build test
+      dir=$root/build-test
+      ;;
+    clang)
+      need build test clang
+      local -x CXX=clang++
+      options+=(-Dwerror=true)
+      ;;
+    static)
+      need build test
+      options+=(-Dstatic=true)
+      local tests=("${tests[@]:---suite=e2e}")
+      ;;
+    address)
+      need build test
+      # Frames for the reports, and no -O3: these builds are for finding faults.
+      options=(-Dbuildtype=debugoptimized -Db_ndebug=false '-Db_sanitize=address,undefined')
+      local -x ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+      local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+      meson_test=(--timeout-multiplier 4)
+      ;;
+    thread)
+      need build test
+      options=(-Dbuildtype=debugoptimized -Db_ndebug=false -Db_sanitize=thread)
+      local -x TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+      meson_test=(--timeout-multiplier 4)
+      ;;
+    lint)
+      need build test lint
+      lint
+      return
+      ;;
+  esac
+  configure "$dir" "${options[@]}"
+  build "$dir"
+  say "testing ${dir#"$root"/}"
+  if [[ $mode == thread ]]; then
+    run_in "$dir" steady_addresses
+  else
+    run_in "$dir"
+  fi
+}
+
+lint() {
+  local dir=$root/build-test-lint sources status=0
+  mapfile -t sources < <(cd -- "$root" && git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h')
+  say 'checking the format'
+  (cd -- "$root" && clang-format --dry-run -Werror "${sources[@]}") || status=1
+  # clang-tidy wants the compile commands and the generated headers, not the objects.
+  configure "$dir" -Dbuildtype=debug
+  build "$dir" src/app/build_info.h
+  say 'running clang-tidy'
+  mapfile -t sources < <(cd -- "$root" && git ls-files 'src/*.cc')
+  (cd -- "$root" && printf '%s\0' "${sources[@]}" |
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet -p "$dir" 2>/dev/null) || status=1
+  return "$status"
+}
+
+for mode in "${modes[@]}"; do
+  started=$SECONDS
+  # Each mode in a shell of its own, so that one that fails does not end the others; what it ran
+  # is told through a file.
+  list=$(mktemp)
+  set +e  # in the condition of an if, bash would ignore errors inside it, too
+  (
+    set -e
+    trap 'printf "%s\n" "${ran[@]}" >"$list"' EXIT
+    run_mode "$mode"
+  )
+  status=$?
+  set -e
+  if ((status == 0)); then
+    say "$mode: good, $((SECONDS - started)) s"
+  else
+    say "$mode: FAILED, $((SECONDS - started)) s"
+    failed+=("$mode")
+  fi
+  mapfile -t -O "${#ran[@]}" ran < <(grep . "$list" || true)
+  rm -f -- "$list"
+done
+
+counts='0 passed, 0 failed, 0 skipped'
+((${#ran[@]} == 0)) || counts=$(python3 "$root/scripts/count_tests.py" "${ran[@]}")
+# What failed before there was a test to fail.
+if ((${#failed[@]})) && [[ $counts == *' 0 failed'* ]]; then
+  counts=${counts/ 0 failed/ ${#failed[@]} failed}
+fi
+echo "$counts"
+((${#failed[@]} == 0))
