@@ -32,6 +32,7 @@ size_t CommonPrefix(Bytes a, Bytes b) {
 }
 
 const std::byte* Find(Bytes hay, Bytes needle) {
+  if (hay.empty()) return nullptr;
   return static_cast<const std::byte*>(
       memmem(hay.data(), hay.size(), needle.data(), needle.size()));
 }

@@ -13,6 +13,7 @@ void Sessions::Woken() {
     EnterDrain(now_ns_);
   }
   Tick(now_ns_);
+  if (control_.abort.load()) Finish();
 }
 
 void Sessions::Tick(int64_t now_ns) {
@@ -107,8 +108,12 @@ void Sessions::StartSweep() {
 }
 
 void Sessions::FinishIfIdle() {
-  if (busy_ != 0 || phase_ == Phase::kDone) return;
-  meter_.End(now_ns_, tally_.exceptions.Get(), 0);
+  if (busy_ == 0) Finish();
+}
+
+void Sessions::Finish() {
+  if (phase_ == Phase::kDone) return;
+  meter_.End(now_ns_, tally_.exceptions.Get(), static_cast<int64_t>(tally_.open.Get()));
   meter_.Finish();
   phase_ = Phase::kDone;
   boundary_ns_ = base::kNever;

@@ -12,7 +12,7 @@
 
 namespace ringecho::load {
 
-// Thread-safe. After go_ns or stop was set, the engines must be woken to see it.
+// Thread-safe. After go_ns, stop or abort was set, the engines must be woken to see it.
 class RunControl {
  public:
   // `sessions` is how many connections are made in all; `notify` tells the coordinator to look
@@ -25,6 +25,8 @@ class RunControl {
   std::atomic<int64_t> go_ns{base::kNever};
   // No new messages and connections; end when nothing is outstanding.
   std::atomic<bool> stop{false};
+  // End now, whatever is open.
+  std::atomic<bool> abort{false};
 
   // Worker to coordinator, once each: its connections are made, or given up.
   void AnnounceSettled() {

@@ -158,6 +158,7 @@ class Sessions {
   void DrainOne(Session& session);
   void StartSweep();
   void FinishIfIdle();
+  void Finish();
 
   const Plan plan_;
   RunControl& control_;

@@ -280,10 +280,10 @@ absl::StatusOr<Histogram> DecodeV2Compressed(std::string_view bytes) {
   }
   absl::StatusOr<Header> header = ParseHeader(*plain_header);
   if (!header.ok()) return header.status();
-  // One byte more than announced is asked for, to see a stream that holds more, and its end mark.
+  // One byte more than announced is asked for: a shorter answer means that the stream has ended.
   const std::optional<std::string> payload = inflater.Read(header->payload_bytes + 1);
   if (!payload) return Bad("zlib stream is corrupt or cut short");
-  if (payload->size() != header->payload_bytes || !inflater.ended()) {
+  if (payload->size() != header->payload_bytes) {
     return Bad(absl::StrCat("header announces a payload of ", header->payload_bytes,
                             " bytes, the zlib stream holds ",
                             inflater.ended() ? absl::StrCat(payload->size()) : "more"));

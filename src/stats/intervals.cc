@@ -61,9 +61,7 @@ std::unique_ptr<Histogram> IntervalBoard::Post(int worker, int64_t index,
     assert(index >= next_index && next_index != kFinished);
     next_index = index + 1;
     kept = index - first_ < kPendingMax;
-    if (!kept) {
-      ++dropped_;
-    } else {
+    if (kept) {
       end_ = std::max(end_, index + 1);
       Pending& pending = At(index);
       AddCounts(counts, pending.workers == 0, pending.counts);
@@ -73,15 +71,15 @@ std::unique_ptr<Histogram> IntervalBoard::Post(int worker, int64_t index,
         next = std::move(spare_.back());
         spare_.pop_back();
       }
+    } else {
+      ++dropped_;
+      next = std::move(latency);
     }
   }
-  if (!has_latency) return nullptr;
-  if (!kept) {
-    latency->Reset();
-    return latency;
-  }
-  // Without a spare one the coordinator is behind.
-  return next != nullptr ? std::move(next) : std::make_unique<Histogram>(layout_);
+  if (!kept && has_latency) next->Reset();
+  // Nothing to spare: the coordinator is behind.
+  if (has_latency && next == nullptr) next = std::make_unique<Histogram>(layout_);
+  return next;
 }
 
 void IntervalBoard::Finish(int worker) {

@@ -69,8 +69,8 @@ class Engine {
     return absl::OkStatus();
   }
 
-  // For tests that are the kernel: one turn of the loop, told to wait for nothing.
-  absl::Status RunBatchForTest() { return RunBatch(0); }
+  // For tests that are the kernel: one turn of the loop, free to wait as long as it likes.
+  absl::Status RunBatchForTest() { return RunBatch(base::kNever); }
 
   const Counters& counters() const { return core_->counters(); }
   size_t connections() const { return core_->connections(); }

@@ -59,7 +59,8 @@ std::string Compressed(const std::string& deflated) {
 
 // `number` as ZigZag LEB128, straight from the definition.
 std::string ZigZag(int64_t number) {
-  uint64_t bits = number < 0 ? 2 * (-static_cast<uint64_t>(number)) - 1 : 2 * number;
+  const auto n = static_cast<uint64_t>(number);
+  uint64_t bits = number < 0 ? 2 * -n - 1 : 2 * n;
   std::string out;
   while (out.size() < 8 && bits > 0x7f) {
     out.push_back(static_cast<char>(0x80 | (bits & 0x7f)));

@@ -126,6 +126,8 @@ TEST(HistogramTest, PercentilesOutsideOfTheRangeAreItsEnds) {
   EXPECT_EQ(h.ValueAtPercentile(-1), h.min_ns());
   EXPECT_EQ(h.ValueAtPercentile(std::nan("")), h.min_ns());
   EXPECT_EQ(h.ValueAtPercentile(101), h.max_ns());
+  // The smallest there is still asks for the first sample.
+  EXPECT_EQ(h.ValueAtPercentile(std::numeric_limits<double>::denorm_min()), 5'003u);
 }
 
 TEST(HistogramTest, PercentilesStayWithinTheErrorBoundOfTheSortedSamples) {

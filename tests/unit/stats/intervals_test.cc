@@ -214,13 +214,14 @@ TEST(IntervalBoardTest, ThreadsLoseNothingWhileTheCoordinatorKeepsUp) {
   // Intervals taken so far: the workers stay close, as time would keep them.
   std::atomic<int64_t> taken = 0;
   std::vector<std::thread> workers;
+  workers.reserve(kWorkers);
   for (int worker = 0; worker < kWorkers; ++worker) {
     workers.emplace_back([&board, &taken, worker] {
       std::unique_ptr<Histogram> histogram = board.NewHistogram();
       for (int64_t index = 0; index < kIntervals; ++index) {
         while (index - taken.load() >= IntervalBoard::kPendingMax) std::this_thread::yield();
         histogram = PostLatencies(board, worker, index, std::move(histogram),
-                                  static_cast<uint64_t>(100 * (worker + 1)), 25);
+                                  100 * (static_cast<uint64_t>(worker) + 1), 25);
       }
       board.Finish(worker);
     });
