@@ -1,0 +1,193 @@
+#include "server/echo_handler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/clock.h"
+#include "stats/intervals.h"
+
+namespace ringecho::server {
+namespace {
+
+using engine::CloseReason;
+using engine::ConnId;
+using engine::Verdict;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+// Writes down what the handler asks for.
+struct FakeEngine {
+  void Close(ConnId id, CloseReason reason) { closed.emplace_back(id.slot, reason); }
+  void Finish(ConnId id, CloseReason reason) { finished.emplace_back(id.slot, reason); }
+  void StopListening() { listening = false; }
+  void Exit() { exited = true; }
+
+  std::vector<std::pair<uint32_t, CloseReason>> closed;
+  std::vector<std::pair<uint32_t, CloseReason>> finished;
+  bool listening = true;
+  bool exited = false;
+};
+
+class EchoHandlerTest : public ::testing::Test {
+ protected:
+  void Make(HandlerOptions options = {}) {
+    options.max_connections = 8;
+    options.control = &control_;
+    handler_ = std::make_unique<EchoHandler>(options,
+                                             IntervalPoster(board_, 0, start_ns_, base::kNsPerSec));
+  }
+
+  void Open(uint32_t slot) { handler_->OnOpen(engine_, {slot, 0}); }
+  void Close(uint32_t slot, CloseReason reason) { handler_->OnClosed(engine_, {slot, 0}, reason); }
+  Verdict Data(uint32_t slot, size_t bytes) {
+    std::vector<std::byte> data(bytes);
+    return handler_->OnData(engine_, {slot, 0}, data);
+  }
+
+  const int64_t start_ns_ = base::NowNs();
+  stats::IntervalBoard board_{1};
+  Control control_;
+  FakeEngine engine_;
+  std::unique_ptr<EchoHandler> handler_;
+};
+
+TEST_F(EchoHandlerTest, EchoesEverythingAndCounts) {
+  Make();
+  Open(0);
+  EXPECT_EQ(Data(0, 5), Verdict::kEcho);
+  EXPECT_EQ(Data(0, 7), Verdict::kEcho);
+  EXPECT_EQ(handler_->counters().messages.Get(), 2u);
+  EXPECT_EQ(handler_->counters().bytes.Get(), 12u);
+}
+
+TEST_F(EchoHandlerTest, CountsEveryEndByItsReasonAndTheMostConnections) {
+  Make();
+  for (uint32_t slot = 0; slot < 3; ++slot) Open(slot);
+  Close(0, CloseReason::kEof);
+  Close(1, CloseReason::kReset);
+  Open(0);
+  EXPECT_EQ(handler_->counters().open.Get(), 2u);
+  EXPECT_EQ(handler_->counters().open_max.Get(), 3u);
+  EXPECT_EQ(handler_->counters().closed[static_cast<size_t>(CloseReason::kEof)].Get(), 1u);
+  EXPECT_EQ(handler_->counters().closed[static_cast<size_t>(CloseReason::kReset)].Get(), 1u);
+}
+
+TEST_F(EchoHandlerTest, ClosesOnlyConnectionsThatHaveBeenIdleForSoLong) {
+  Make({.idle_timeout_ns = 10 * base::kNsPerSec});
+  Open(0);
+  Open(1);
+  int64_t opened = base::NowNs();
+  handler_->OnDeadline(engine_, opened + 9 * base::kNsPerSec);
+  EXPECT_THAT(engine_.closed, IsEmpty());
+  handler_->OnDeadline(engine_, opened + 12 * base::kNsPerSec);
+  EXPECT_THAT(engine_.closed,
+              ElementsAre(Pair(0, CloseReason::kTimeout), Pair(1, CloseReason::kTimeout)));
+}
+
+TEST_F(EchoHandlerTest, WithoutAnIdleTimeoutConnectionsMayIdleForEver) {
+  Make();
+  Open(0);
+  handler_->OnDeadline(engine_, base::NowNs() + 1000 * base::kNsPerSec);
+  EXPECT_THAT(engine_.closed, IsEmpty());
+}
+
+TEST_F(EchoHandlerTest, ASlotReusedIsWatchedAfresh) {
+  Make({.idle_timeout_ns = base::kNsPerSec});
+  Open(0);
+  Close(0, CloseReason::kEof);
+  handler_->OnDeadline(engine_, base::NowNs() + 2 * base::kNsPerSec);
+  EXPECT_THAT(engine_.closed, IsEmpty());
+}
+
+TEST_F(EchoHandlerTest, DrainingStopsListeningAndEndsAtOnceWhenNobodyIsThere) {
+  Make();
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  EXPECT_FALSE(engine_.listening);
+  EXPECT_TRUE(engine_.exited);
+}
+
+TEST_F(EchoHandlerTest, DrainingFinishesIdleConnectionsAndEndsWithTheLast) {
+  Make();
+  Open(0);
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  EXPECT_FALSE(engine_.exited);
+  handler_->OnDeadline(engine_, base::NowNs() + 2 * EchoHandler::kDrainIdleNs);
+  EXPECT_THAT(engine_.finished, ElementsAre(Pair(0, CloseReason::kLocal)));
+  EXPECT_FALSE(engine_.exited);
+  Close(0, CloseReason::kLocal);
+  EXPECT_TRUE(engine_.exited);
+}
+
+TEST_F(EchoHandlerTest, DrainingServesABusyConnectionUntilTheGraceIsOver) {
+  Make();
+  Open(0);
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  int64_t now = base::NowNs();
+  Data(0, 1);
+  handler_->OnDeadline(engine_, now + EchoHandler::kDrainIdleNs / 2);
+  EXPECT_THAT(engine_.finished, IsEmpty());
+  EXPECT_THAT(engine_.closed, IsEmpty());
+  handler_->OnDeadline(engine_, now + EchoHandler::kDrainGraceNs + base::kNsPerMs);
+  EXPECT_THAT(engine_.closed, ElementsAre(Pair(0, CloseReason::kInterrupted)));
+  EXPECT_FALSE(engine_.exited);
+  handler_->OnDeadline(engine_, now + EchoHandler::kDrainLastNs + base::kNsPerMs);
+  EXPECT_TRUE(engine_.exited) << "even when the engine cannot close it";
+}
+
+TEST_F(EchoHandlerTest, AbortEndsAtOnce) {
+  Make();
+  Open(0);
+  control_.Give(Order::kAbort);
+  handler_->OnWake(engine_);
+  EXPECT_TRUE(engine_.exited);
+}
+
+TEST_F(EchoHandlerTest, PostsWhatHappenedInEachInterval) {
+  Make();
+  Open(0);
+  Data(0, 10);
+  handler_->OnDeadline(engine_, start_ns_ + base::kNsPerSec);
+  Data(0, 20);
+  Data(0, 30);
+  Close(0, CloseReason::kReset);
+  handler_->OnDeadline(engine_, start_ns_ + 2 * base::kNsPerSec);
+  Data(0, 5);
+  handler_->Finish(start_ns_ + 2 * base::kNsPerSec + 1);
+
+  auto first = board_.Take();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->counts.messages, 1u);
+  EXPECT_EQ(first->counts.bytes, 10u);
+  EXPECT_EQ(first->counts.open_connections, 1);
+  auto second = board_.Take();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->counts.messages, 2u);
+  EXPECT_EQ(second->counts.errors, 1u);
+  EXPECT_EQ(second->counts.start_ns, start_ns_ + base::kNsPerSec);
+  auto rest = board_.Take();
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(rest->counts.messages, 1u);
+  EXPECT_FALSE(board_.Take());
+}
+
+TEST_F(EchoHandlerTest, AnIntervalSleptThroughIsPartOfTheNextPost) {
+  Make();
+  Open(0);
+  Data(0, 1);
+  handler_->OnDeadline(engine_, start_ns_ + 5 * base::kNsPerSec + 1);
+  handler_->Finish(start_ns_ + 5 * base::kNsPerSec + 2);
+  auto interval = board_.Take();
+  ASSERT_TRUE(interval);
+  EXPECT_EQ(interval->counts.messages, 1u);
+  EXPECT_EQ(interval->counts.start_ns, start_ns_);
+  EXPECT_EQ(interval->counts.end_ns, start_ns_ + 5 * base::kNsPerSec + 1);
+}
+
+}  // namespace
+}  // namespace ringecho::server
