@@ -55,7 +55,7 @@ void Sessions::ConnectAnswered(uint32_t lane, const engine::ConnectResult& resul
     return;
   }
   queue_.Finished();
-  Settle(session, Outcome::kFailedConnect, result.error);
+  Settle(session, Ending::kFailedConnect, result.error);
   FinishIfIdle();
 }
 
@@ -69,48 +69,48 @@ void Sessions::Closed(engine::ConnId id, engine::CloseReason reason) {
   switch (session.state) {
     case SessionState::kConnecting:
       queue_.Finished();
-      Settle(session, Outcome::kFailedConnect, reason);
+      Settle(session, Ending::kFailedConnect, reason);
       break;
     case SessionState::kOpen: {
       // Nothing has come back yet: as likely as not the connection was only ever in the backlog of
       // a server that has gone. Echoing the same bytes again does no harm.
       const bool early = session.verified == 0 && (!by_time() || phase_ == Phase::kConnect);
-      Settle(session, early ? Outcome::kFailedConnect : Outcome::kException, reason);
+      Settle(session, early ? Ending::kFailedConnect : Ending::kException, reason);
       break;
     }
     case SessionState::kSuspect:
       CountDamage(session);
-      Settle(session, Outcome::kException, engine::CloseReason::kPayloadMismatch);
+      Settle(session, Ending::kException, engine::CloseReason::kPayloadMismatch);
       break;
     default:
-      Settle(session, session.outcome, session.reason);
+      Settle(session, session.ending, session.reason);
       break;
   }
   FinishIfIdle();
 }
 
 // Decides how a session ends and has its connection closed; Settle follows when it is.
-void Sessions::End(Session& session, Outcome outcome, engine::CloseReason reason) {
+void Sessions::End(Session& session, Ending ending, engine::CloseReason reason) {
   if (session.state == SessionState::kConnecting) queue_.Finished();
   session.state = SessionState::kClosing;
-  session.outcome = outcome;
+  session.ending = ending;
   session.reason = reason;
   closes_.push_back({session.id, reason});
   has_work_ = true;
 }
 
 // The session has no connection any more.
-void Sessions::Settle(Session& session, Outcome outcome, engine::CloseReason reason) {
+void Sessions::Settle(Session& session, Ending ending, engine::CloseReason reason) {
   has_work_ = true;
   in_flight_ -= session.in_flight;
   session.in_flight = 0;
-  if (outcome == Outcome::kFailedConnect) {
+  if (ending == Ending::kFailedConnect) {
     if (TryAgain(session, reason)) return;
-    outcome = stopping_ ? Outcome::kCut : Outcome::kException;
+    ending = stopping_ ? Ending::kCut : Ending::kException;
   }
-  if (outcome == Outcome::kCompleted) {
+  if (ending == Ending::kCompleted) {
     tally_.completed.Increment();
-  } else if (outcome == Outcome::kCut) {
+  } else if (ending == Ending::kCut) {
     tally_.cut.Increment();
   } else {
     tally_.exceptions.Increment();
@@ -172,7 +172,7 @@ int64_t Sessions::CheckTimeout(uint32_t lane) {
   session.watched = false;
   if (waits) {
     const bool connecting = session.state == SessionState::kConnecting;
-    End(session, connecting ? Outcome::kFailedConnect : Outcome::kException,
+    End(session, connecting ? Ending::kFailedConnect : Ending::kException,
         engine::CloseReason::kTimeout);
   }
   return base::kNever;

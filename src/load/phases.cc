@@ -76,8 +76,7 @@ void Sessions::EnterDrain(int64_t end_ns) {
     boundary_ns_ = now_ns_ + plan_.timeout_ns;
   }
   for (uint32_t lane : queue_.Clear()) {
-    Settle(sessions_[lane], stopping_ ? Outcome::kCut : Outcome::kException,
-           sessions_[lane].reason);
+    Settle(sessions_[lane], stopping_ ? Ending::kCut : Ending::kException, sessions_[lane].reason);
   }
   StartSweep();
 }
@@ -88,17 +87,17 @@ void Sessions::GiveUpDraining() {
     if (session.state == SessionState::kSuspect) {
       Conclude(session);
     } else if (session.state == SessionState::kOpen) {
-      End(session, Outcome::kException, engine::CloseReason::kTimeout);
+      End(session, Ending::kException, engine::CloseReason::kTimeout);
     }
   }
 }
 
 void Sessions::DrainOne(Session& session) {
   if (session.state == SessionState::kConnecting) {
-    End(session, stopping_ ? Outcome::kCut : Outcome::kFailedConnect,
+    End(session, stopping_ ? Ending::kCut : Ending::kFailedConnect,
         stopping_ ? engine::CloseReason::kInterrupted : engine::CloseReason::kTimeout);
   } else if (session.state == SessionState::kOpen && session.outstanding == 0) {
-    End(session, by_time() ? Outcome::kCompleted : Outcome::kCut, engine::CloseReason::kLocal);
+    End(session, by_time() ? Ending::kCompleted : Ending::kCut, engine::CloseReason::kLocal);
   }
 }
 

@@ -18,10 +18,10 @@ enum class SessionState : uint8_t {
   kConnecting,  // Connect was called
   kOpen,        // the connection is up
   kSuspect,     // a wrong byte came: nothing more is sent, the rest is collected
-  kClosing,     // the outcome is known, OnClosed is not here yet
+  kClosing,     // how it ends is known, OnClosed is not here yet
 };
 
-enum class Outcome : uint8_t {
+enum class Ending : uint8_t {
   kCompleted,      // every byte came back
   kFailedConnect,  // never came up, or was lost before its first echoed byte: may be tried again
   kException,      // ended otherwise, for `reason`
@@ -33,7 +33,7 @@ struct Session {
 
   // What is touched for every message stands first.
   SessionState state = SessionState::kIdle;
-  Outcome outcome = Outcome::kCompleted;                     // when kClosing
+  Ending ending = Ending::kCompleted;                        // when kClosing
   engine::CloseReason reason = engine::CloseReason::kLocal;  // likewise
   bool watched = false;                                      // by the timeout wheel
   engine::ConnId id;                                         // from kConnecting on

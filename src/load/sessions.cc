@@ -148,7 +148,7 @@ Sessions::After Sessions::Accept(Session& session, uint64_t bytes) {
   if (session.outstanding != 0) return After::kNothing;
   const bool whole = by_time() || (session.owed == 0 && session.to_send == 0);
   session.state = SessionState::kClosing;
-  session.outcome = whole ? Outcome::kCompleted : Outcome::kCut;
+  session.ending = whole ? Ending::kCompleted : Ending::kCut;
   session.reason = engine::CloseReason::kLocal;
   return After::kClose;
 }
@@ -174,7 +174,7 @@ Sessions::After Sessions::Suspect(Session& session, std::span<const std::byte> d
       !suspects_.Open(lane, session.at, session.verified, session.outstanding, now_ns_)) {
     tally_.undiagnosed.Increment();
     Log(session, "has bytes that were not sent");
-    End(session, Outcome::kException, engine::CloseReason::kPayloadMismatch);
+    End(session, Ending::kException, engine::CloseReason::kPayloadMismatch);
   } else if (suspects_.Collect(lane, data.subspan(good))) {
     Conclude(session);
   }
@@ -183,7 +183,7 @@ Sessions::After Sessions::Suspect(Session& session, std::span<const std::byte> d
 
 void Sessions::Conclude(Session& session) {
   CountDamage(session);
-  End(session, Outcome::kException, engine::CloseReason::kPayloadMismatch);
+  End(session, Ending::kException, engine::CloseReason::kPayloadMismatch);
 }
 
 void Sessions::CountDamage(Session& session) {

@@ -142,8 +142,8 @@ class Sessions {
 
   // lifecycle.cc: how connections come, go and are tried again.
   bool StartSession(uint32_t lane);
-  void End(Session& session, Outcome outcome, engine::CloseReason reason);
-  void Settle(Session& session, Outcome outcome, engine::CloseReason reason);
+  void End(Session& session, Ending ending, engine::CloseReason reason);
+  void Settle(Session& session, Ending ending, engine::CloseReason reason);
   bool TryAgain(Session& session, engine::CloseReason reason);
   void EndLane(Session& session);
   void MarkSettled(Session& session);
