@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t kColumns = 80;
 constexpr size_t kNameColumn = 28;
+constexpr char kGeneral[] = "General";
 
 // Breaks at spaces so that each line fits behind the column of option names.
 std::string Wrap(const std::string& text) {
@@ -36,6 +37,12 @@ std::string Wrap(const std::string& text) {
     line += word.size();
   }
   return out;
+}
+
+// "what it is [default]"
+std::string Describe(const std::string& description, const std::string& shown_default) {
+  return Wrap(shown_default.empty() ? description
+                                    : absl::StrCat(description, " [", shown_default, "]"));
 }
 
 using Parser = absl::StatusOr<int64_t> (*)(std::string_view);
@@ -65,10 +72,9 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& names, int64_t& value, 
     }
     value = *parsed;
   };
-  CLI::Option* option = app.add_option_function<std::string>(names, set, Wrap(description));
-  option->type_name(type);
-  option->default_str(shown_default.empty() ? print(value) : shown_default);
-  return option;
+  CLI::Option* option = app.add_option_function<std::string>(
+      names, set, Describe(description, shown_default.empty() ? print(value) : shown_default));
+  return option->type_name(type);
 }
 
 std::string PrintCount(int64_t value) { return absl::StrCat(value); }
@@ -144,21 +150,16 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& names, int64_t& value
 CLI::Option* AddText(CLI::App& app, const std::string& names, std::string& value,
                      const std::string& type, const std::string& description) {
   CLI::Option* option = app.add_option_function<std::string>(
-      names, [&value](const std::string& text) { value = text; }, Wrap(description));
-  option->type_name(type);
-  if (!value.empty()) option->default_str(value);
-  return option;
+      names, [&value](const std::string& text) { value = text; }, Describe(description, value));
+  return option->type_name(type);
 }
 
 CLI::Option* AddTexts(CLI::App& app, const std::string& names, std::vector<std::string>& values,
                       const std::string& type, const std::string& description) {
   CLI::Option* option = app.add_option_function<std::vector<std::string>>(
       names, [&values](const std::vector<std::string>& texts) { values = texts; },
-      Wrap(description));
-  option->type_name(type);
-  option->expected(1)->take_all();
-  if (!values.empty()) option->default_str(values.front());
-  return option;
+      Describe(description, values.empty() ? "" : values.front()));
+  return option->type_name(type)->expected(1)->take_all();
 }
 
 CLI::Option* AddFlag(CLI::App& app, const std::string& names, bool& value,
@@ -171,17 +172,16 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   constexpr char kOutput[] = "Output";
   app.add_option_function<std::string>(
          "--engine", [&options](const std::string& text) { ParseEngine(text, options.engine); },
-         Wrap("auto, io_uring or epoll; auto takes epoll only where io_uring is absent"))
+         Describe("auto, io_uring or epoll; auto takes epoll only where io_uring is absent",
+                  "auto"))
       ->type_name("NAME")
-      ->default_str("auto")
       ->group(kEngine);
   AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")
       ->group(kEngine);
   app.add_option_function<std::string>(
          "--cpus", [&options](const std::string& text) { ParseCpus(text, options.cpus); },
-         Wrap("pin thread i to the i-th CPU of a list such as 0,2-3"))
+         Describe("pin thread i to the i-th CPU of a list such as 0,2-3", "not pinned"))
       ->type_name("LIST")
-      ->default_str("not pinned")
       ->group(kEngine);
   AddCount(app, "--buffers", options.buffers, {1, 32768},
            "provided buffers of each io_uring engine", "4096")
@@ -214,8 +214,9 @@ void SetUpApp(CLI::App& app, const std::string& name, const std::string& purpose
   app.description(purpose);
   app.footer(footer);
   app.get_formatter()->column_width(kNameColumn);
-  app.set_help_flag("-h,--help", "print this help and exit");
-  app.set_version_flag("--version", VersionText(name), "print the version and exit");
+  app.set_help_flag("-h,--help", "print this help and exit")->group(kGeneral);
+  app.set_version_flag("--version", VersionText(name), "print the version and exit")
+      ->group(kGeneral);
 }
 
 std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv,
@@ -225,7 +226,8 @@ std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv,
     check();
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
+    // CLI11 leaves two blank lines between groups.
+    std::fputs(absl::StrReplaceAll(app.help(), {{"\n\n\n", "\n\n"}}).c_str(), stdout);
     return kExitOk;
   } catch (const CLI::CallForVersion&) {
     std::puts(app.version().c_str());
