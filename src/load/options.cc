@@ -23,7 +23,8 @@ constexpr char kFooter[] =
     "is outstanding and reports, a second one aborts; SIGUSR1 prints a snapshot.\n"
     "Exit codes: 0 valid, 1 failed, 2 usage, 3 finished but invalid, 130 interrupted.";
 
-constexpr int64_t kTimeMax = INT64_MAX / 4;
+// A year.
+constexpr int64_t kTimeMax = 31'536'000 * base::kNsPerSec;
 
 // The options that can contradict each other.
 struct Given {
@@ -33,6 +34,8 @@ struct Given {
   CLI::Option* messages = nullptr;
   CLI::Option* sessions = nullptr;
   CLI::Option* seed = nullptr;
+  CLI::Option* verify = nullptr;
+  bool bytes_only = false;
 };
 
 // "50,99,99.9" in any order.
@@ -73,8 +76,9 @@ void AddLoadOptions(CLI::App& app, Options& options, Given& given) {
   given.warmup = app::AddDuration(app, "--warmup", options.warmup_ns, {0, kTimeMax},
                                   "run for so long before measuring");
   given.warmup->group(kLoad);
-  given.messages = app::AddCount(app, "-n,--messages", options.messages, {1, INT64_MAX},
-                                 "instead of -d: messages per connection, then close it", "1");
+  given.messages =
+      app::AddCount(app, "-n,--messages", options.messages, {1, INT64_MAX},
+                    "instead of -d: messages per connection, then close it", "1 with --sessions");
   given.messages->group(kLoad);
   given.sessions =
       app::AddCount(app, "--sessions", options.sessions, {1, INT64_MAX},
@@ -97,9 +101,10 @@ void AddConnectionOptions(CLI::App& app, Options& options, Given& given) {
                "connect from these addresses in turn; auto spreads over 127.0.0.0/8 where one "
                "would run out of ports")
       ->group(kConnections);
-  app.add_flag("--verify,!--no-verify", options.verify, "compare every byte that comes back")
-      ->default_str("--verify")
-      ->group(kConnections);
+  given.verify =
+      app::AddFlag(app, "--verify", options.verify, "compare every byte that comes back [on]");
+  given.verify->group(kConnections);
+  app::AddFlag(app, "--no-verify", given.bytes_only, "only count them")->group(kConnections);
   given.seed = app::AddCount(app, "--seed", options.seed, {0, INT64_MAX}, "of payload and backoff",
                              "by the clock");
   given.seed->group(kConnections);
@@ -127,6 +132,9 @@ void Check(const Options& options, const Given& given) {
   if (given.size->count() != 0 && !options.payload_path.empty()) {
     Contradiction("--size", "cannot be combined with --payload, whose lines have their own sizes");
   }
+  if (given.verify->count() != 0 && given.bytes_only) {
+    Contradiction("--verify", "cannot be combined with --no-verify");
+  }
   if (options.connections < options.common.threads) {
     Contradiction("--threads",
                   absl::StrCat("got ", options.common.threads,
@@ -153,6 +161,7 @@ void Complete(Options& options, const Given& given) {
     if (options.messages == 0) options.messages = 1;
   }
   if (!options.payload_path.empty()) options.message_bytes = 0;
+  options.verify = !given.bytes_only;
   if (given.seed->count() == 0) {
     // Another one for every run, so that bytes a server kept from the last run are recognised as
     // foreign; small enough for every reader of JSON.

@@ -173,9 +173,11 @@ std::optional<std::string> WhyNothingConnected(const TallySums& tally, const net
   const auto most =
       std::max_element(tally.exception_reasons.begin(), tally.exception_reasons.end());
   const auto reason = static_cast<engine::CloseReason>(most - tally.exception_reasons.begin());
-  return absl::StrCat("no connection to ", to.ToString(),
-                      " could be made: ", base::ToAbsl(engine::CloseReasonName(reason)), ", ",
-                      tally.retries, " retries; is a server listening there?");
+  std::string why = absl::StrCat("no connection to ", to.ToString(),
+                                 " could be made: ", base::ToAbsl(engine::CloseReasonName(reason)),
+                                 ", ", tally.retries, " retries");
+  if (reason == engine::CloseReason::kRefused) why += "; is a server listening there?";
+  return why;
 }
 
 std::string DescribeTally(const TallySums& tally) {

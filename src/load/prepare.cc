@@ -51,9 +51,25 @@ absl::Status CheckDescriptors(const Options& options) {
 
 absl::StatusOr<Payload> MakePayload(const Options& options) {
   const auto depth = static_cast<uint64_t>(options.depth);
-  if (!options.payload_path.empty()) return Payload::LinesOfFile(options.payload_path, depth);
+  if (!options.payload_path.empty()) {
+    absl::StatusOr<Payload> lines = Payload::LinesOfFile(options.payload_path, depth);
+    if (!lines.ok()) return absl::InvalidArgumentError(lines.status().message());
+    return lines;
+  }
   return Payload::Random(static_cast<uint64_t>(options.seed),
                          static_cast<uint64_t>(options.message_bytes), depth);
+}
+
+// What is no address of this machine would fail for every connection.
+absl::Status CheckSources(const net::Address& to, const std::vector<net::Address>& sources) {
+  for (const net::Address& source : sources) {
+    const int made = net::NewConnectSocket(to, &source, SOCK_CLOEXEC);
+    const base::UniqueFd socket(made);
+    if (made >= 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--source: cannot connect from ", source.ToString(), ": ", base::ErrnoText(-made)));
+  }
+  return absl::OkStatus();
 }
 
 // Share `index` of `total` things among `shares`: the first ones get what does not divide.
@@ -96,6 +112,7 @@ absl::StatusOr<Setup> Prepare(const Options& options) {
                    .ports = net::LocalPortRange()});
   if (!sources.ok()) return sources.status();
   setup.sources = *std::move(sources);
+  RINGECHO_RETURN_IF_ERROR(CheckSources(setup.to, setup.sources));
   return setup;
 }
 

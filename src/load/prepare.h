@@ -23,7 +23,7 @@ struct Setup {
 };
 
 // Raises the descriptor limit, resolves the name, plans source addresses and makes the payload.
-// Errors say what is needed and how to get it.
+// Errors say what is needed and how to get it; INVALID_ARGUMENT when an option is at fault.
 absl::StatusOr<Setup> Prepare(const Options& options);
 
 // The address to connect to and what finding it took. Where a name has several addresses, the first

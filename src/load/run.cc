@@ -54,13 +54,16 @@ class LoadRun {
     result_.run.seed = static_cast<uint64_t>(options.seed);
   }
 
-  // Everything that can fail before connections are made.
-  absl::Status Start();
+  // Everything that can fail before connections are made. app::kExitOk, or the exit code after
+  // the reason was told.
+  int Start();
   // Until the workers have ended.
   void Watch();
   int Finish();
 
  private:
+  absl::Status Reserve();
+  absl::Status Launch();
   bool by_time() const { return options_.messages == 0; }
   int64_t SinceStart(int64_t ns) const { return ns - result_.run.start_monotonic_ns; }
 
@@ -102,7 +105,23 @@ class LoadRun {
   bool interrupted_ = false;
 };
 
-absl::Status LoadRun::Start() {
+int LoadRun::Start() {
+  absl::Status status = Reserve();
+  bool usage = false;
+  if (status.ok()) {
+    absl::StatusOr<Setup> setup = Prepare(options_);
+    status = setup.status();
+    usage = absl::IsInvalidArgument(status);
+    if (setup.ok()) setup_ = *std::move(setup);
+  }
+  if (status.ok()) status = Launch();
+  if (status.ok()) return app::kExitOk;
+  app::Complain(kProgram, std::string(status.message()));
+  return usage ? app::kExitUsage : app::kExitFailed;
+}
+
+// The place of the result, the engine, the CPUs.
+absl::Status LoadRun::Reserve() {
   if (!options_.common.json_path.empty()) {
     absl::StatusOr<report::ResultFile> file =
         report::ResultFile::Reserve(options_.common.json_path);
@@ -113,15 +132,12 @@ absl::Status LoadRun::Start() {
       engine::ChooseEngine(options_.common.engine, engine::UringHere());
   if (!choice.ok()) return choice.status();
   choice_ = *std::move(choice);
-  if (!options_.common.cpus.empty()) {
-    RINGECHO_RETURN_IF_ERROR(base::PinThread(options_.common.cpus));
-  }
-  absl::StatusOr<Setup> setup = Prepare(options_);
-  if (!setup.ok()) return setup.status();
-  setup_ = *std::move(setup);
+  return options_.common.cpus.empty() ? absl::OkStatus() : base::PinThread(options_.common.cpus);
+}
+
+absl::Status LoadRun::Launch() {
   // Only a result that is kept is worth the time.
   if (file_) result_.calibration = report::Calibrate();
-
   rss_before_bytes_ = app::ResidentBytes();
   crew_ = std::make_unique<Crew>(options_, setup_, choice_.kind, supervisor_);
   RINGECHO_RETURN_IF_ERROR(crew_->Muster());
@@ -250,7 +266,10 @@ int LoadRun::Finish() {
   ShowProgress();
   const app::UsageSample now = app::SampleUsage();
   const Outcome outcome = CollectOutcome(crew_->sessions());
-  result_.resources = app::DescribeResources(usage_start_.value_or(now), usage_end_.value_or(now),
+  // Interrupted before measuring: nothing was used for it.
+  const app::UsageSample& from = usage_start_ ? *usage_start_ : now;
+  const app::UsageSample& to = usage_start_ && usage_end_ ? *usage_end_ : now;
+  result_.resources = app::DescribeResources(from, to,
                                              {.threads = static_cast<int>(options_.common.threads),
                                               .messages = outcome.messages,
                                               .rss_before_bytes = rss_before_bytes_,
@@ -322,11 +341,7 @@ int LoadRun::WriteResult(int exit_code) {
 int RunLoad(const Options& options, std::span<const char* const> argv,
             app::Supervisor& supervisor) {
   LoadRun run(options, argv, supervisor);
-  const absl::Status status = run.Start();
-  if (!status.ok()) {
-    app::Complain(kProgram, std::string(status.message()));
-    return app::kExitFailed;
-  }
+  if (const int code = run.Start(); code != app::kExitOk) return code;
   run.Watch();
   return run.Finish();
 }
