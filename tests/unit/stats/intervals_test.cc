@@ -35,7 +35,7 @@ TEST(IntervalBoardTest, AnIntervalIsTakenOnceEveryWorkerHasPostedIt) {
   IntervalBoard board(2);
   EXPECT_FALSE(board.Take());
   board.Post(0, 0,
-             {.start_ns = 100,
+             {.start_ns = 95,
               .end_ns = 205,
               .messages = 10,
               .errors = 1,
@@ -45,7 +45,7 @@ TEST(IntervalBoardTest, AnIntervalIsTakenOnceEveryWorkerHasPostedIt) {
              nullptr);
   EXPECT_FALSE(board.Take());
   board.Post(1, 0,
-             {.start_ns = 95,
+             {.start_ns = 100,
               .end_ns = 201,
               .messages = 5,
               .errors = 2,
@@ -94,13 +94,17 @@ TEST(IntervalBoardTest, AnIntervalWithoutSamplesHasNoPercentiles) {
 }
 
 TEST(IntervalBoardTest, HistogramsAreReusedAndComeBackEmpty) {
-  IntervalBoard board(1);
+  const HistogramLayout layout = HistogramLayout::Create(10'000, 2).value();
+  IntervalBoard board(1, layout);
   std::unique_ptr<Histogram> histogram = board.NewHistogram();
   const Histogram* first = histogram.get();
   histogram = PostLatencies(board, 0, 0, std::move(histogram), 1'000, 7);
   const Histogram* second = histogram.get();
+  // Kept, so that a histogram freed and made anew would stand at another address.
+  std::vector<std::unique_ptr<Histogram>> others;
   for (int64_t index = 1; index < 100; ++index) {
     ASSERT_TRUE(board.Take());
+    others.push_back(std::make_unique<Histogram>(layout));
     histogram = PostLatencies(board, 0, index, std::move(histogram), 5'000, 1);
     EXPECT_EQ(histogram->count(), 0u);
     EXPECT_TRUE(histogram.get() == first || histogram.get() == second);
@@ -158,7 +162,7 @@ TEST(IntervalBoardTest, IntervalsLeftOutAreNotWaitedFor) {
   EXPECT_FALSE(board.Take());
 }
 
-TEST(IntervalBoardTest, AWorkerTooFarAheadLosesPostsAndIsTold) {
+TEST(IntervalBoardTest, AWorkerTooFarAheadLosesPostsAndIsNotHeldUp) {
   IntervalBoard board(2);
   std::unique_ptr<Histogram> histogram = board.NewHistogram();
   constexpr int64_t kPosts = IntervalBoard::kPendingMax + 2;
