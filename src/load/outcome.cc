@@ -1,6 +1,7 @@
 #include "load/outcome.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "engine/stream.h"
 #include "load/diagnose.h"
 #include "report/latency.h"
+#include "report/summary.h"
 
 namespace ringecho::load {
 namespace {
@@ -117,7 +119,12 @@ void FillConfig(const Options& options, const Setup& setup, report::Config& conf
   config.connections = options.connections;
   config.threads = options.common.threads;
   config.cpus = options.common.cpus;
-  if (options.message_bytes != 0) config.size_bytes = options.message_bytes;
+  // Of lines it is the mean size, rounded; `payload_lines` tells them from messages of one size.
+  const Payload& payload = *setup.payload;
+  config.size_bytes =
+      payload.lines() == 0
+          ? options.message_bytes
+          : static_cast<int64_t>((payload.text().size() + payload.lines() / 2) / payload.lines());
   config.depth = options.depth;
   config.mode = report::Mode::kClosed;
   if (options.messages != 0) {
@@ -127,8 +134,11 @@ void FillConfig(const Options& options, const Setup& setup, report::Config& conf
     config.duration_ns = options.duration_ns;
   }
   if (options.sessions != 0) config.sessions = options.sessions;
-  config.extra.emplace_back("payload",
-                            std::string(options.payload_path.empty() ? "random" : "lines"));
+  config.extra.emplace_back("payload", std::string(payload.lines() == 0 ? "random" : "lines"));
+  if (payload.lines() != 0) {
+    config.extra.emplace_back("payload_lines", static_cast<int64_t>(payload.lines()));
+    config.extra.emplace_back("payload_bytes", static_cast<int64_t>(payload.text().size()));
+  }
   config.extra.emplace_back("verify", options.verify);
   config.extra.emplace_back("connect_rate_per_s", options.connects_per_s);
   config.extra.emplace_back("retries_max", options.retries);
@@ -178,6 +188,17 @@ std::optional<std::string> WhyNothingConnected(const TallySums& tally, const net
                                  ", ", tally.retries, " retries");
   if (reason == engine::CloseReason::kRefused) why += "; is a server listening there?";
   return why;
+}
+
+std::string PercentileText(const report::Latency& latency, std::span<const double> percentiles) {
+  report::Latency asked = latency;
+  for (std::optional<report::LatencySummary>* summary : {&asked.response, &asked.connect}) {
+    if (!*summary) continue;
+    std::erase_if((*summary)->percentiles, [percentiles](const report::Percentile& p) {
+      return std::find(percentiles.begin(), percentiles.end(), p.percent) == percentiles.end();
+    });
+  }
+  return report::PercentileTable(asked);
 }
 
 std::string DescribeTally(const TallySums& tally) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,9 @@ void FillOutcome(const Outcome& outcome, const Options& options, report::Result&
 
 // Why no connection at all could be made, one line; nothing when one could, or was not tried.
 std::optional<std::string> WhyNothingConnected(const TallySums& tally, const net::Address& to);
+
+// Of all latencies, these percentiles only, which FillOutcome has put into the result.
+std::string PercentileText(const report::Latency& latency, std::span<const double> percentiles);
 
 // For SIGUSR1: one line.
 std::string DescribeTally(const TallySums& tally);

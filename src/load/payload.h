@@ -56,6 +56,8 @@ class Payload {
   // How far back in a stream a repetition is looked for when bytes are wrong: as far as can be
   // without mistaking too many places of other streams for one of this.
   uint32_t repeat_bytes_max() const { return std::max(run_bytes_max_, text_bytes_ / 64); }
+  // Of a file, else 0.
+  uint32_t lines() const { return lines_; }
   // 0 when messages differ in size.
   uint32_t message_bytes() const { return message_bytes_; }
 

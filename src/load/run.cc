@@ -282,6 +282,9 @@ int LoadRun::Finish() {
   if (by_time() && !interrupted_ && outcome.end_ns != 0 && outcome.end_ns < measure_end_ns_) {
     std::fputs("ended early: no connection was left\n", human_);
   }
+  if (!options_.percentiles.empty()) {
+    std::fputs(PercentileText(*result_.latency, options_.percentiles).c_str(), human_);
+  }
   std::fputs(report::LoadSummary(result_).c_str(), human_);
   std::fflush(human_);
   return WriteResult(exit_code);
