@@ -23,8 +23,13 @@ def outcome(case):
     return "passed"
 
 
+def bare(name):
+    """Meson writes a test as "name" or as "project:suite / name"."""
+    return name.split(" / ")[-1].split(":")[-1]
+
+
 def count(junit, programs):
-    """junit: the parsed testlog.junit.xml; programs: {test name: meson's result}."""
+    """junit: the parsed testlog.junit.xml; programs: {bare test name: meson's result}."""
     total = Counter()
     failed_in = Counter()
     for suite in junit.iter("testsuite"):
@@ -34,10 +39,10 @@ def count(junit, programs):
             if len(named) > 1:
                 how = outcome(case)
             else:  # meson does not mark one that ran out of time
-                how = "failed" if programs.get(case.get("name")) in BAD else outcome(case)
+                how = "failed" if programs.get(bare(case.get("name"))) in BAD else outcome(case)
             total[how] += 1
             if how == "failed":
-                failed_in[named[1] if len(named) > 1 else case.get("name")] += 1
+                failed_in[bare(named[1] if len(named) > 1 else case.get("name"))] += 1
     for name, result in programs.items():
         if result in BAD and not failed_in[name]:
             total["failed"] += 1
@@ -50,7 +55,7 @@ def read(build_dir):
     with open(logs / "testlog.json", encoding="utf-8") as lines:
         for line in lines:
             test = json.loads(line)
-            programs[test["name"].split(" / ")[-1].split(":")[-1]] = test["result"]
+            programs[bare(test["name"])] = test["result"]
     return count(ElementTree.parse(logs / "testlog.junit.xml").getroot(), programs)
 
 
