@@ -21,7 +21,7 @@ namespace ringecho::support {
 namespace {
 
 // No progress for this long: both kernels are full.
-constexpr int kBlockedMs = 150;
+constexpr int kBlockedMs = 50;
 
 constexpr size_t kChunkBytes = 64 * 1024;
 

@@ -1,9 +1,9 @@
 // The promises of engine/stream.h, checked on every engine configuration over real sockets.
 //
-// A scenario is a TEST_P of ConformanceTest and runs for each configuration (EngineConfig) times
-// each transport; both stand in the test's name. It talks to the engine through blocking sockets
-// (Peer), or lets one engine talk to a blocking server. On top of what a scenario looks at, the
-// seam checker judges every call between engine and handler.
+// A scenario is a TEST_P of ConformanceTest and runs for each configuration (EngineConfig) over
+// TCP v4 and unix sockets, or of EchoTest, which adds v6; both stand in the test's name. It talks
+// to the engine through blocking sockets (Peer), or lets one engine talk to a blocking server. On
+// top of what a scenario looks at, the seam checker judges every call between engine and handler.
 #ifndef RINGECHO_TESTS_CONFORMANCE_TEST_H_
 #define RINGECHO_TESTS_CONFORMANCE_TEST_H_
 
@@ -45,13 +45,21 @@ class ConformanceTest : public ::testing::TestWithParam<std::tuple<EngineConfig,
   const EngineConfig& config() const { return std::get<0>(GetParam()); }
   bool is_unix() const { return std::get<1>(GetParam()) == Transport::kUnix; }
 
+  bool is_multishot() const {
+    return config().kind == EngineKind::kUring &&
+           config().receive_mode == engine::ReceiveMode::kMultishot;
+  }
+  // Whether the engine may receive before it has sent what it received before; one that does not
+  // never has to stop receiving from a peer that does not read.
+  bool reads_ahead() const { return config().kind == EngineKind::kEpoll || is_multishot(); }
+
   // A listener at address(), which this sets.
   base::UniqueFd NewListener(int backlog = 4096);
 
-  // Starts an engine of this configuration with echo_ that listens at address(), into server_.
-  void StartServer(const engine::Options& options = {});
-  // An engine of this configuration; null and a failure when it cannot start. A handler of the test
-  // must be declared before it.
+  // A running engine of this configuration, which stops when the result is destroyed: it must be
+  // declared after everything that its handler uses. Throws, which fails the test, when it cannot
+  // start. StartServer: one with echo_ that listens at address().
+  std::unique_ptr<EngineThread> StartServer(const engine::Options& options = {});
   std::unique_ptr<EngineThread> StartEngine(AnyHandler& handler,
                                             const engine::Options& options = {},
                                             std::vector<base::UniqueFd> listeners = {});
@@ -67,12 +75,13 @@ class ConformanceTest : public ::testing::TestWithParam<std::tuple<EngineConfig,
   uint64_t MostHeldBytes(const engine::Options& options) const;
 
   TestEcho echo_;
-  std::unique_ptr<EngineThread> server_;
 
  private:
   net::Address address_;
   std::string folder_;
 };
+
+class EchoTest : public ConformanceTest {};
 
 // `got` is `want`; says where they part instead of printing megabytes.
 ::testing::AssertionResult SameBytes(std::string_view got, std::string_view want);

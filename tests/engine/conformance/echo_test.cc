@@ -9,8 +9,8 @@
 namespace ringecho::support {
 namespace {
 
-TEST_P(ConformanceTest, EchoesOneByte) {
-  StartServer();
+TEST_P(EchoTest, EchoesOneByte) {
+  auto server = StartServer();
   Peer peer = Connect();
   ASSERT_TRUE(peer.Send("x"));
   EXPECT_EQ(peer.Receive(1), "x");
@@ -19,8 +19,8 @@ TEST_P(ConformanceTest, EchoesOneByte) {
   EXPECT_EQ(echo_.opened, 1);
 }
 
-TEST_P(ConformanceTest, EchoesEveryByteValueAndMessageAfterMessage) {
-  StartServer();
+TEST_P(EchoTest, EchoesEveryByteValueAndMessageAfterMessage) {
+  auto server = StartServer();
   Peer peer = Connect();
   std::string all(256, '\0');
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i);
@@ -30,8 +30,8 @@ TEST_P(ConformanceTest, EchoesEveryByteValueAndMessageAfterMessage) {
   }
 }
 
-TEST_P(ConformanceTest, EchoesChunksOfRandomSizes) {
-  StartServer();
+TEST_P(EchoTest, EchoesChunksOfRandomSizes) {
+  auto server = StartServer();
   Peer peer = Connect();
   std::string data = RandomBytes(1, 200'000);
   base::SplitMix64 random(2);
@@ -45,8 +45,8 @@ TEST_P(ConformanceTest, EchoesChunksOfRandomSizes) {
   }
 }
 
-TEST_P(ConformanceTest, EchoesAMegabyteWhileItIsStillComing) {
-  StartServer();
+TEST_P(EchoTest, EchoesAMegabyteWhileItIsStillComing) {
+  auto server = StartServer();
   Peer peer = Connect();
   std::string data = RandomBytes(3, 1 << 20);
   std::thread sender([&] { EXPECT_TRUE(peer.Send(data)); });
@@ -55,17 +55,17 @@ TEST_P(ConformanceTest, EchoesAMegabyteWhileItIsStillComing) {
   EXPECT_TRUE(SameBytes(got, data));
 }
 
-TEST_P(ConformanceTest, EchoesSingleBytesThatTrickleIn) {
-  StartServer();
+TEST_P(EchoTest, EchoesSingleBytesThatTrickleIn) {
+  auto server = StartServer();
   Peer peer = Connect();
   std::string data = RandomBytes(4, 500);
   for (char byte : data) ASSERT_TRUE(peer.Send({&byte, 1}));
   EXPECT_TRUE(SameBytes(peer.Receive(data.size()), data));
 }
 
-TEST_P(ConformanceTest, KeepsManyConnectionsApart) {
+TEST_P(EchoTest, KeepsManyConnectionsApart) {
   constexpr int kPeers = 200;
-  StartServer();
+  auto server = StartServer();
   std::vector<Peer> peers;
   std::vector<std::string> data;
   for (int i = 0; i < kPeers; ++i) {
@@ -82,11 +82,11 @@ TEST_P(ConformanceTest, KeepsManyConnectionsApart) {
     EXPECT_TRUE(SameBytes(peers[i].Receive(data[i].size()), data[i])) << "peer " << i;
   }
   EXPECT_EQ(echo_.opened, kPeers);
-  EXPECT_EQ(server_->counters().open.Get(), static_cast<uint64_t>(kPeers));
+  EXPECT_EQ(server->counters().open.Get(), static_cast<uint64_t>(kPeers));
 }
 
-TEST_P(ConformanceTest, GivesAPeerThatHalfClosesEveryByteAndThenTheEnd) {
-  StartServer();
+TEST_P(EchoTest, GivesAPeerThatHalfClosesEveryByteAndThenTheEnd) {
+  auto server = StartServer();
   Peer peer = Connect();
   std::string data = RandomBytes(5, 300'000);
   // Nobody reads before all is sent: most of it piles up on the way.
@@ -104,8 +104,8 @@ TEST_P(ConformanceTest, GivesAPeerThatHalfClosesEveryByteAndThenTheEnd) {
   EXPECT_EQ(echo_.ClosedFor(CloseReason::kEof), 1);
 }
 
-TEST_P(ConformanceTest, GivesAPeerThatSendsAndHalfClosesAtOnceItsEcho) {
-  StartServer();
+TEST_P(EchoTest, GivesAPeerThatSendsAndHalfClosesAtOnceItsEcho) {
+  auto server = StartServer();
   for (int i = 0; i < 50; ++i) {
     Peer peer = Connect();
     ASSERT_TRUE(peer.Send("hello"));
@@ -117,8 +117,8 @@ TEST_P(ConformanceTest, GivesAPeerThatSendsAndHalfClosesAtOnceItsEcho) {
   EXPECT_TRUE(WaitUntil([&] { return echo_.ClosedFor(CloseReason::kEof) == 50; }));
 }
 
-TEST_P(ConformanceTest, CountsWhatItDoes) {
-  StartServer();
+TEST_P(EchoTest, CountsWhatItDoes) {
+  auto server = StartServer();
   Peer peer = Connect();
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(peer.Send("0123456789"));
@@ -126,7 +126,7 @@ TEST_P(ConformanceTest, CountsWhatItDoes) {
   }
   peer.Close();
   ASSERT_TRUE(WaitUntil([&] { return echo_.closed == 1; }));
-  const engine::Counters& counters = server_->counters();
+  const engine::Counters& counters = server->counters();
   EXPECT_EQ(counters.accepted.Get(), 1U);
   EXPECT_EQ(counters.open.Get(), 0U);
   EXPECT_EQ(counters.bytes_received.Get(), 100U);

@@ -1,0 +1,112 @@
+// Peers that send without reading: they wait, the others do not, and nothing of theirs is lost.
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/conformance/conformance_test.h"
+
+namespace ringecho::support {
+namespace {
+
+constexpr int kSmallReceiveBuffer = 4096;
+
+// Prime, so that a piece lost or repeated cannot fall into step again.
+constexpr size_t kPatternBytes = 65'521;
+
+void ExpectServed(Peer& peer, int messages = 50) {
+  std::string message = RandomBytes(9, 200);
+  for (int i = 0; i < messages; ++i) {
+    ASSERT_TRUE(peer.Send(message));
+    ASSERT_TRUE(SameBytes(peer.Receive(message.size()), message)) << "message " << i;
+  }
+}
+
+// Reads what was sent while nobody read, up to the end of the stream.
+void ExpectRest(Peer& peer, std::string_view pattern, uint64_t sent) {
+  peer.ShutdownWrite();
+  StreamEnd end;
+  EXPECT_EQ(peer.CountRest(pattern, &end), sent);
+  EXPECT_EQ(end, StreamEnd::kEof);
+}
+
+TEST_P(ConformanceTest, HoldsLittleOfAPeerThatDoesNotReadAndLosesNothing) {
+  engine::Options options;
+  auto server = StartServer(options);
+  std::string pattern = RandomBytes(6, kPatternBytes);
+  Peer flooder = Connect(kSmallReceiveBuffer);
+  uint64_t sent = flooder.SendUntilBlocked(pattern);
+
+  const engine::Counters& counters = server->counters();
+  EXPECT_LE(counters.bytes_received.Get() - counters.bytes_sent.Get(), MostHeldBytes(options));
+  EXPECT_LT(counters.bytes_received.Get(), sent) << "the peer's own kernel holds its backlog";
+  if (reads_ahead()) {
+    EXPECT_GE(counters.backpressure_pauses.Get(), 1U);
+  }
+
+  uint64_t syscalls_before = counters.syscalls.Get();
+  Pause(100);
+  EXPECT_LE(counters.syscalls.Get() - syscalls_before, 20U) << "spins";
+
+  Peer other = Connect();
+  ExpectServed(other);
+  ExpectRest(flooder, pattern, sent);
+  ExpectServed(other);
+  EXPECT_EQ(echo_.received, sent + 2U * 50 * 200);
+}
+
+TEST_P(ConformanceTest, ServesOthersWhileSeveralPeersDoNotRead) {
+  constexpr int kFlooders = 5;
+  auto server = StartServer();
+  std::string pattern = RandomBytes(7, kPatternBytes);
+  std::vector<Peer> flooders;
+  std::vector<std::thread> threads;
+  std::vector<uint64_t> sent(kFlooders);
+  for (int i = 0; i < kFlooders; ++i) flooders.push_back(Connect(kSmallReceiveBuffer));
+  for (size_t i = 0; i < kFlooders; ++i) {
+    threads.emplace_back([&, i] { sent[i] = flooders[i].SendUntilBlocked(pattern); });
+  }
+  Peer other = Connect();
+  ExpectServed(other);
+  for (std::thread& thread : threads) thread.join();
+  ExpectServed(other);
+  // In an order that is not that of their blocking.
+  for (size_t i : {3U, 0U, 4U, 1U, 2U}) {
+    ExpectRest(flooders[i], pattern, sent[i]);
+    ExpectServed(other, 5);
+  }
+}
+
+TEST_P(ConformanceTest, APeerThatStartsToReadCanGoOnSending) {
+  auto server = StartServer();
+  std::string pattern = RandomBytes(8, kPatternBytes);
+  Peer flooder = Connect(kSmallReceiveBuffer);
+  uint64_t sent = 0;
+  for (int round = 0; round < 3; ++round) {
+    uint64_t more = flooder.SendUntilBlocked(pattern, sent);
+    std::string got = flooder.Receive(more);
+    ASSERT_EQ(got.size(), more) << "round " << round;
+    for (size_t i = 0; i < got.size(); ++i) {
+      ASSERT_EQ(got[i], pattern[(sent + i) % pattern.size()]) << "round " << round << " byte " << i;
+    }
+    sent += more;
+  }
+  ExpectRest(flooder, pattern.substr(sent % pattern.size()) + pattern, 0);
+}
+
+TEST_P(ConformanceTest, APeerThatVanishesWithABacklogLeavesNothingBehind) {
+  auto server = StartServer();
+  std::string pattern = RandomBytes(10, kPatternBytes);
+  for (int i = 0; i < 3; ++i) {
+    Peer flooder = Connect(kSmallReceiveBuffer);
+    flooder.SendUntilBlocked(pattern);
+    flooder.Reset();
+    ASSERT_TRUE(WaitUntil([&] { return echo_.closed == i + 1; }));
+  }
+  EXPECT_EQ(echo_.ClosedFor(CloseReason::kReset), 3);
+  server->Call([](AnyEngine& engine) { EXPECT_EQ(engine.connections(), 0U); });
+  Peer other = Connect();
+  ExpectServed(other);
+}
+
+}  // namespace
+}  // namespace ringecho::support
