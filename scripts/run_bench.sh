@@ -44,7 +44,6 @@ repeats=3
 size=64
 out=
 build=yes
-quick=
 
 # whole OPTION TEXT: "10k" as 10000; for lists of positive numbers.
 whole() {
@@ -97,7 +96,10 @@ while (($#)); do
       out=$2
       shift
       ;;
-    --quick) quick=yes ;;
+    --quick)
+      duration=2s
+      repeats=1
+      ;;
     --no-build) build= ;;
     -h | --help)
       usage
@@ -107,11 +109,6 @@ while (($#)); do
   esac
   shift
 done
-if [[ $quick ]]; then
-  duration=2s
-  repeats=1
-fi
-
 # In milliseconds, to name a warm-up of a fifth.
 case $duration in
   *ms) duration_ms=${duration%ms} ;;
@@ -266,8 +263,8 @@ run_one() {
 
 started=$SECONDS
 tell_progress() {
-  local left=$(((SECONDS - started) * (total - number) / number))
-  say "  $1$( ((number < total)) && echo ", about $left s left")"
+  local to_go=$(((SECONDS - started) * (total - number) / number))
+  say "  $1$( ((number < total)) && echo ", about $to_go s left")"
 }
 
 show_table() {
