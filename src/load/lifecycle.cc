@@ -110,6 +110,7 @@ void Sessions::Settle(Session& session, Ending ending, engine::CloseReason reaso
   }
   if (ending == Ending::kCompleted) {
     tally_.completed.Increment();
+    if (plan_.log) Log(session, std::to_string(session.verified) + " bytes back, complete");
   } else if (ending == Ending::kCut) {
     tally_.cut.Increment();
   } else {

@@ -200,7 +200,9 @@ void LoadRun::GoWhenConnected() {
 
 void LoadRun::SampleAtEdges() {
   const int64_t now_ns = base::NowNs();
-  if (!usage_start_ && now_ns >= measure_ns_) usage_start_ = app::SampleUsage();
+  if (!usage_start_ && !interrupted_ && now_ns >= measure_ns_) {
+    usage_start_ = app::SampleUsage();
+  }
   if (!usage_end_ && (now_ns >= measure_end_ns_ || interrupted_)) usage_end_ = app::SampleUsage();
 }
 

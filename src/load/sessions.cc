@@ -4,6 +4,7 @@
 #include <cassert>
 #include <limits>
 
+#include "base/units.h"
 #include "load/verify.h"
 
 namespace ringecho::load {
@@ -64,6 +65,9 @@ void Sessions::Opened(engine::ConnId id) {
   if (!session.made) tally_.made.Increment();
   session.made = true;
   MarkSettled(session);
+  if (plan_.log) {
+    Log(session, "open after " + base::FormatDuration(now_ns_ - session.connect_ns));
+  }
   if (sending()) {
     Owe(session, plan_.depth);
   } else if (phase_ == Phase::kDrain) {

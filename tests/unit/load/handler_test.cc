@@ -333,7 +333,8 @@ TEST(DamageTest, APeerThatClosesWhileTheRestIsCollectedIsDiagnosedAllTheSame) {
   EXPECT_EQ(world.Damages(Damage::kLost), 1u);
   EXPECT_EQ(world.Exceptions(engine::CloseReason::kPayloadMismatch), 1u);
   EXPECT_TRUE(world.engine.exited);
-  EXPECT_EQ(world.lines.size(), 2u);
+  ASSERT_EQ(world.lines.size(), 3u);
+  EXPECT_EQ(world.lines[1], "connection 0: payload_lost after 0 bytes, shift 128");
 }
 
 TEST(DamageTest, BytesThatNobodyAskedForAreNoticed) {
