@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <utility>
 
@@ -106,7 +105,6 @@ absl::StatusOr<ResultFile> ResultFile::Reserve(std::string_view given) {
     RINGECHO_RETURN_IF_ERROR(file.ReserveRegular(path, 0));
     return file;
   }
-  if (S_ISDIR(named.st_mode)) return FileError(EISDIR, "write", path);
   if (IsStdout(named)) {
     file.target_ = Target::kStdout;
     return file;
@@ -129,7 +127,7 @@ absl::StatusOr<ResultFile> ResultFile::ReserveDirect(const std::string& path) {
   ResultFile file;
   file.path_ = path;
   file.target_ = Target::kDirect;
-  // O_NONBLOCK: a FIFO without a reader fails instead of blocking the start.
+  // O_NONBLOCK: a FIFO without a reader fails instead of blocking the start. A folder fails too.
   file.file_.Reset(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!file.file_.valid()) return FileError(errno, "open", path);
   int flags = fcntl(file.file_.get(), F_GETFL);
@@ -147,8 +145,6 @@ absl::Status ResultFile::ReserveRegular(const std::string& path, mode_t mode) {
                                                      : path.substr(0, slash);
   name_ = slash == std::string::npos ? path : path.substr(slash + 1);
   if (name_.empty()) return FileError(ENOENT, "create", path);
-  // A name too long would only be found out by the rename.
-  if (name_.size() > NAME_MAX) return FileError(ENAMETOOLONG, "create", path);
   // O_PATH: the folder need not be readable.
   directory_.Reset(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory_.valid()) return FileError(errno, "create", path_);

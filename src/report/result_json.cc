@@ -1,7 +1,6 @@
 #include "report/result_json.h"
 
 #include <charconv>
-#include <cmath>
 #include <concepts>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -74,7 +73,7 @@ class Writer {
   Json Take() { return std::move(out_); }
 
  private:
-  static Json Write(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+  static Json Write(double value) { return value; }  // dump() writes null for what is not finite
   static Json Write(const std::string& value) { return value; }
   template <std::integral T>
   static Json Write(T value) {

@@ -90,6 +90,15 @@ TEST_F(EnvironmentTest, CpuOfX86) {
   EXPECT_EQ(Read().cpu.smt, false);
 }
 
+TEST_F(EnvironmentTest, MitigationsAreSorted) {
+  for (char c : std::string_view("hcfaebgd")) {
+    Write(std::string("/sys/devices/system/cpu/vulnerabilities/") + c, "Vulnerable\n");
+  }
+  std::string names;
+  for (const auto& [name, state] : Read().cpu.mitigations) names += name;
+  EXPECT_EQ(names, "abcdefgh");
+}
+
 TEST_F(EnvironmentTest, CpuOfArmAndCountWithoutSys) {
   Write("/proc/cpuinfo",
         "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\nprocessor\t: 1\n");

@@ -174,6 +174,13 @@ TEST(ResultJsonTest, AWrongTypeIsNamedWithItsPlace) {
   }
 }
 
+TEST(ResultJsonTest, OfSeveralErrorsTheFirstIsTold) {
+  Json broken = SampleDocument();
+  broken["run"]["status"] = 1;
+  broken.erase("validity");
+  EXPECT_EQ(ErrorOf(broken), "run.status: takes ok, interrupted, error");
+}
+
 TEST(ResultJsonTest, UnknownKeysAreIgnored) {
   Json json = SampleDocument();
   json["new_section"] = {{"a", 1}};
