@@ -81,6 +81,22 @@ TEST_P(ConformanceTest, FinishSendsWhatIsQueuedThenCloses) {
   EXPECT_TRUE(WaitUntil([&] { return echo_.closed == 1; }));
 }
 
+TEST_P(ConformanceTest, FinishDoesNotWaitForEverForAPeerThatDoesNotRead) {
+  // All of it fits into the kernels' buffers, where it stays: nothing is left for the engine to do.
+  std::string payload = RandomBytes(15, 30'000);
+  engine::Options options;
+  options.payload_region = AsBytes(payload);
+  echo_.on_open = [&](AnyEngine& engine, ConnId id) {
+    engine.Send(id, AsBytes(payload));
+    engine.Finish(id, CloseReason::kLocal);
+  };
+  auto server = StartServer(options);
+  Peer peer = Connect(kSmallReceiveBuffer);
+  EXPECT_TRUE(WaitUntil([&] { return echo_.ClosedFor(CloseReason::kLocal) == 1; }));
+  EXPECT_EQ(echo_.sent, payload.size());
+  EXPECT_TRUE(SameBytes(peer.ReceiveRest(), payload)) << "what is on its way still arrives";
+}
+
 TEST_P(ConformanceTest, FinishInsideOnDataStillEchoesThoseBytes) {
   echo_.on_data = [](AnyEngine& engine, ConnId id, std::span<const std::byte>) {
     engine.Finish(id, CloseReason::kLocal);
