@@ -81,6 +81,7 @@ TEST_P(ConformanceTest, ClientSendsOnePayloadAfterAnother) {
   };
   client.on_open = send;
   client.on_sent = [&](AnyEngine& engine, ConnId id, size_t) { send(engine, id); };
+  client.deadline_ns = base::NowNs() + base::kNsPerSec * 3'600;  // Must not delay anything.
   auto engine = StartEngine(client, talk.Options());
   ASSERT_TRUE(ConnectFrom(*engine, address()).ok);
   Peer peer = Accept(listener);

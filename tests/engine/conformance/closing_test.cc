@@ -204,6 +204,27 @@ TEST_P(ConformanceTest, CloseOfAnotherConnectionInTheSameBatch) {
   EXPECT_EQ(served, 1);
 }
 
+TEST_P(ConformanceTest, CloseOfABlockedConnectionThatBecomesWritableInTheSameBatch) {
+  std::vector<ConnId> ids;
+  echo_.on_open = [&](AnyEngine&, ConnId id) { ids.push_back(id); };
+  echo_.on_data = [&](AnyEngine& engine, ConnId id, std::span<const std::byte>) {
+    if (!(id == ids[0])) engine.Close(ids[0], CloseReason::kTimeout);
+    return Verdict::kEcho;
+  };
+  auto server = StartServer();
+  std::string pattern = RandomBytes(16, kPatternBytes);
+  Peer blocked = Connect(kSmallReceiveBuffer);
+  blocked.SendUntilBlocked(pattern);
+  Peer other = Connect();
+  ASSERT_TRUE(WaitUntil([&] { return echo_.opened == 2; }));
+  server->Call([&](AnyEngine& engine) {
+    other.Send("x");
+    blocked.Receive(engine.counters().bytes_sent.Get());
+  });
+  EXPECT_TRUE(WaitUntil([&] { return echo_.ClosedFor(CloseReason::kTimeout) == 1; }));
+  EXPECT_EQ(other.Receive(1), "x");
+}
+
 TEST_P(ConformanceTest, SlotsDescriptorsAndBuffersAreUsedAgain) {
   constexpr int kRounds = 2000;
   engine::Options options;
