@@ -27,8 +27,7 @@ struct Match {
 };
 
 size_t CommonPrefix(Bytes a, Bytes b) {
-  const size_t n = std::min(a.size(), b.size());
-  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + n, b.begin()).first - a.begin());
+  return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
 const std::byte* Find(Bytes hay, Bytes needle) {
@@ -64,7 +63,8 @@ std::vector<std::byte> Unroll(Bytes text, size_t at, size_t bytes) {
   out.reserve(bytes);
   while (out.size() < bytes) {
     const size_t part = std::min(bytes - out.size(), text.size() - at);
-    out.insert(out.end(), text.begin() + at, text.begin() + at + part);
+    const Bytes piece = text.subspan(at, part);
+    out.insert(out.end(), piece.begin(), piece.end());
     at = 0;
   }
   return out;

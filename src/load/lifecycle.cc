@@ -10,9 +10,7 @@ bool Sessions::StartSession(uint32_t lane) {
   uint64_t number = 0;
   if (!control_.TakeSession(&number)) return false;
   Session& session = sessions_[lane];
-  const bool watched = session.watched;
   session = Session();
-  session.watched = watched;  // the wheel still holds this lane
   session.number = number;
   session.state = SessionState::kWaiting;
   ++unsettled_;

@@ -7,7 +7,8 @@
 #include "load/run.h"
 
 int main(int argc, char** argv) {
-  using namespace ringecho;
+  namespace app = ringecho::app;
+  namespace load = ringecho::load;
   load::Options options;
   if (std::optional<int> code = load::ParseOptions(argc, argv, options)) return *code;
   auto supervisor = app::Supervisor::Create();

@@ -108,8 +108,7 @@ absl::StatusOr<Payload> Payload::LinesOfFile(const std::string& path, uint64_t d
 Payload::Cursor Payload::Begin(uint64_t stream) const {
   Cursor cursor;
   if (message_bytes_ != 0) {
-    // Mixed twice: streams are numbered one by one, and their places must not be.
-    const uint64_t hash = base::SplitMix64(seed_ ^ base::SplitMix64(stream).Next()).Next();
+    const uint64_t hash = base::SplitMix64(seed_ ^ stream).Next();
     cursor.at = static_cast<uint32_t>(hash & (text_bytes_ - 1));
   } else {
     cursor.line = static_cast<uint32_t>(stream % lines_);
@@ -143,7 +142,7 @@ uint64_t Payload::BytesOfLines(uint32_t line, uint64_t count) const {
   const uint64_t turns = count / lines_;
   const uint64_t end = line + count % lines_;
   uint64_t bytes = turns * text_bytes_;
-  if (end <= lines_) return bytes + starts_[end] - starts_[line];
+  if (end < lines_) return bytes + starts_[end] - starts_[line];
   return bytes + text_bytes_ - starts_[line] + starts_[end - lines_];
 }
 

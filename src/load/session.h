@@ -35,8 +35,8 @@ struct Session {
   SessionState state = SessionState::kIdle;
   Ending ending = Ending::kCompleted;                        // when kClosing
   engine::CloseReason reason = engine::CloseReason::kLocal;  // likewise
-  bool watched = false;                                      // by the timeout wheel
-  engine::ConnId id;                                         // from kConnecting on
+  bool watched = false;      // by the timeout wheel, as far as is known
+  engine::ConnId id;         // from kConnecting on
   uint32_t at = 0;           // where in the text the next byte to come stands
   uint32_t line = 0;         // the message it belongs to
   uint32_t partial = 0;      // bytes of that message that have come

@@ -19,7 +19,8 @@ absl::StatusOr<std::vector<net::Address>> ParseList(const SourceRequest& request
   for (absl::string_view part : absl::StrSplit(base::ToAbsl(request.list), ',')) {
     std::string text(part);
     // An IPv6 address alone has colons that would be taken for a port.
-    if (text.find(':') != std::string::npos && text.front() != '[') text = "[" + text + "]";
+    if (text.find(':') != std::string::npos && text.front() != '[')
+      text = absl::StrCat("[", text, "]");
     absl::StatusOr<net::Address> source = net::ResolveOne(text, 0);
     if (!source.ok() || source->is_unix()) {
       return absl::InvalidArgumentError(

@@ -31,7 +31,8 @@ bool Suspects::Collect(uint32_t item, std::span<const std::byte> data) {
   assert(found != suspects_.end());
   Suspect& suspect = found->second;
   const size_t part = std::min(data.size(), kBytesMax - suspect.received.size());
-  suspect.received.insert(suspect.received.end(), data.begin(), data.begin() + part);
+  const std::span<const std::byte> kept = data.first(part);
+  suspect.received.insert(suspect.received.end(), kept.begin(), kept.end());
   const uint64_t enough = std::max(suspect.outstanding, kBytesMin);
   return suspect.received.size() >= std::min<uint64_t>(enough, kBytesMax);
 }

@@ -38,11 +38,7 @@ class Flight {
 
   // Nothing when `got` has no wrong byte: it is whole, or its end is missing.
   std::optional<Finding> Diagnose(const Bytes& got) const {
-    const size_t same = static_cast<size_t>(
-        std::mismatch(sent_.begin(), sent_.begin() + std::min(sent_.size(), got.size()),
-                      got.begin())
-            .first -
-        sent_.begin());
+    const auto same = static_cast<size_t>(std::ranges::mismatch(sent_, got).in1 - sent_.begin());
     if (same == got.size()) return std::nullopt;
     const std::span<const std::byte> wrong(got);
     return load::Diagnose({
@@ -81,7 +77,7 @@ struct Shape {
 
 class DiagnoseTest : public ::testing::TestWithParam<Shape> {
  protected:
-  uint32_t size() const { return GetParam().message_bytes; }
+  size_t size() const { return GetParam().message_bytes; }
   uint32_t depth() const { return GetParam().depth; }
 
   void Expect(const Flight& flight, const Bytes& got, Damage want, const std::string& what) {
@@ -145,8 +141,8 @@ TEST_P(DiagnoseTest, PiecesExchangedAnywhereAreReordered) {
 }
 
 TEST_P(DiagnoseTest, BytesThatComeTwiceAreDuplicated) {
-  for (size_t count : {size_t{4}, size_t{8}, size_t{size()}, size_t{size()} * depth()}) {
-    if (count > size_t{size()} * depth()) continue;
+  for (size_t count : {size_t{4}, size_t{8}, size(), size() * depth()}) {
+    if (count > size() * depth()) continue;
     const Flight flight(payload_, 3, 100'000, depth());
     const Bytes& sent = flight.sent();
     const size_t step = std::max<size_t>(1, sent.size() / 64);
@@ -242,6 +238,17 @@ TEST(DiagnoseLimitsTest, OneWrongByteAloneIsAltered) {
   Bytes got = flight.sent();
   got[0] ^= std::byte{1};
   EXPECT_EQ(flight.Diagnose(got)->damage, Damage::kAltered);
+}
+
+TEST(DiagnoseLimitsTest, SeveralSmallLossesAreALoss) {
+  const Payload payload = *Payload::Random(1, 64, 4);
+  const Flight flight(payload, 1, 100'000, 4);
+  const Bytes& sent = flight.sent();
+  // Too small to be searched for: what is missing in all decides.
+  for (size_t hole = 1; hole < 4; ++hole) {
+    const Bytes got = Part(sent, 0, 20) + Part(sent, 20 + hole, 100) + From(sent, 130);
+    EXPECT_EQ(flight.Diagnose(got)->damage, Damage::kLost) << hole;
+  }
 }
 
 TEST(DiagnoseLimitsTest, ForeignBytesAcrossTheEndOfTheTextAreFound) {

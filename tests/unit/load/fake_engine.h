@@ -100,7 +100,7 @@ class World {
  public:
   static constexpr int64_t kStart = 1'000'000'000'000;
 
-  explicit World(Plan plan, uint64_t sessions)
+  World(const Plan& plan, uint64_t sessions)
       : control(sessions, [this] { ++notified; }),
         board(1),
         payload(*Payload::Random(5, message_bytes, plan.depth)),

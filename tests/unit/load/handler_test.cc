@@ -116,6 +116,28 @@ TEST(ByTimeTest, PostsIntervalsThatAddUp) {
   EXPECT_EQ(world.work.measured().response.count(), messages);
 }
 
+TEST(ByTimeTest, AnIntervalHasItsOwnErrors) {
+  Plan plan = ByTime(4, 1);
+  plan.timeout_ns = 20 * kSec;
+  World world(plan, 4);
+  OpenAll(world);
+  world.Go(World::now);
+  world.Pass(1500 * kMs);
+  world.Drop(0, engine::CloseReason::kReset);
+  world.Drop(1, engine::CloseReason::kReset);
+  world.Pass(kSec);
+  world.Drop(2, engine::CloseReason::kReset);
+  world.Pass(3 * kSec);
+  world.EchoAll(3);
+  world.FinishCloses();
+  std::vector<uint64_t> errors;
+  while (std::optional<stats::Interval> interval = world.board.Take()) {
+    errors.push_back(interval->counts.errors);
+  }
+  EXPECT_EQ(errors, (std::vector<uint64_t>{2, 1, 0, 0}));
+  EXPECT_EQ(world.work.in_flight_at_end(), 1u);
+}
+
 TEST(ByTimeTest, KeepsDepthMessagesInFlightWhateverTheChunks) {
   World world(ByTime(1, 4), 1);
   world.Open(0);
@@ -335,6 +357,27 @@ TEST(DamageTest, APeerThatClosesWhileTheRestIsCollectedIsDiagnosedAllTheSame) {
   EXPECT_TRUE(world.engine.exited);
   ASSERT_EQ(world.lines.size(), 3u);
   EXPECT_EQ(world.lines[1], "connection 0: payload_lost after 0 bytes, shift 128");
+}
+
+TEST(DamageTest, AWrongByteJustBeforeTheDrainIsGivenUpIsNamedToo) {
+  World world(ByTime(1, 2), 1);
+  world.Open(0);
+  world.Go(World::now);
+  for (int i = 0; i < 4; ++i) {
+    world.Pass(kSec);
+    world.Serve();
+  }
+  world.Pass(kSec + 1);  // the drain begins
+  world.Echo(0, 1);
+  world.Pass(1900 * kMs);
+  const std::string wrong = "?";
+  world.Data(0, std::as_bytes(std::span(wrong)));
+  EXPECT_FALSE(world.engine.peer(0).closing.has_value());
+  world.Pass(150 * kMs);
+  ASSERT_TRUE(world.engine.peer(0).closing.has_value());
+  world.FinishCloses();
+  EXPECT_EQ(world.Damages(Damage::kAltered), 1u);
+  EXPECT_EQ(world.Exceptions(engine::CloseReason::kTimeout), 0u);
 }
 
 TEST(DamageTest, BytesThatNobodyAskedForAreNoticed) {

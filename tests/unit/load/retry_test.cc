@@ -116,6 +116,51 @@ TEST(RetryTest, ConnectsInFlightAreLimited) {
   EXPECT_EQ(world.engine.connects, 5);
 }
 
+TEST(RetryTest, EveryWayAConnectEndsMakesRoomForTheNext) {
+  Plan plan = ByMessages(4, 1, 1, 0);
+  plan.connecting_max = 1;
+  World world(plan, 4);
+  EXPECT_EQ(world.engine.connects, 1);
+  world.Open(0);
+  EXPECT_EQ(world.engine.connects, 2);
+  world.Drop(1, engine::CloseReason::kRefused);
+  EXPECT_EQ(world.engine.connects, 3);
+  world.Pass(3 * kSec);  // the third is given up
+  EXPECT_EQ(world.engine.connects, 4);
+
+  World refused(plan, 1);
+  refused.engine.refuse_at_once = engine::CloseReason::kNoDescriptors;
+  refused.Drop(0, engine::CloseReason::kRefused);
+  EXPECT_TRUE(refused.engine.exited);
+  World at_once(plan, 3);
+  at_once.engine.refuse_at_once = engine::CloseReason::kAddrNotAvail;
+  at_once.Drop(0, engine::CloseReason::kRefused);
+  EXPECT_EQ(at_once.engine.connects, 3);
+  EXPECT_EQ(at_once.Exceptions(engine::CloseReason::kAddrNotAvail), 2u);
+  EXPECT_TRUE(at_once.engine.exited);
+}
+
+TEST(RetryTest, NothingIsTriedAgainOnceTheTimeIsUp) {
+  Plan plan = ByTime(2);
+  plan.retries = 100;
+  World world(plan, 2);
+  world.Open(0);
+  world.Open(1);
+  world.Drop(1, engine::CloseReason::kReset);
+  world.Pass(20 * kMs);  // its connect never ends
+  world.Go(World::now);
+  world.Pass(kSec);
+  world.Serve();
+  world.Pass(3 * kSec);
+  EXPECT_TRUE(world.engine.peer(1).closing.has_value());
+  const int connects = world.engine.connects;
+  world.Serve();
+  world.Pass(kMs);
+  world.FinishCloses();
+  EXPECT_TRUE(world.engine.exited);
+  EXPECT_EQ(world.engine.connects, connects);
+}
+
 TEST(RetryTest, TheConnectRateIsKept) {
   Plan plan = ByTime(100);
   plan.connects_per_s = 100;
@@ -177,6 +222,51 @@ TEST(TimeoutTest, NoProgressEndsAConnectionButAnyProgressKeepsIt) {
   EXPECT_TRUE(world.engine.exited);
   EXPECT_EQ(world.Exceptions(engine::CloseReason::kTimeout), 1u);
   EXPECT_EQ(world.work.tally().completed.Get(), 1u);
+}
+
+TEST(TimeoutTest, ProgressPutsTheTimeoutOffAndNoMore) {
+  World world(ByMessages(1, 1, 1, 0), 1);
+  world.Open(0);
+  for (int i = 0; i < 30; ++i) {
+    world.Echo(0, 1);
+    world.Pass(100 * kMs);
+  }
+  ASSERT_FALSE(world.engine.peer(0).closing.has_value());
+  world.Pass(1800 * kMs);
+  EXPECT_FALSE(world.engine.peer(0).closing.has_value());
+  world.Pass(200 * kMs);
+  EXPECT_TRUE(world.engine.peer(0).closing.has_value());
+}
+
+TEST(TimeoutTest, ALaneIsWatchedAgainForEverySession) {
+  World world(ByMessages(1, 1, 1, 0), 3);
+  world.Serve();
+  world.Pass(1500 * kMs);
+  world.Serve();
+  world.Open(0);  // the third session, watched since the first
+  world.Pass(1900 * kMs);
+  EXPECT_FALSE(world.engine.peer(0).closing.has_value());
+  world.Pass(200 * kMs);
+  EXPECT_TRUE(world.engine.peer(0).closing.has_value());
+}
+
+TEST(StopTest, ASessionLostBeforeItsFirstEchoIsCutAndNotAnException) {
+  World world(ByMessages(1, 1, 1, 5), 10);
+  world.Open(0);
+  world.Stop();
+  world.Drop(0, engine::CloseReason::kReset);
+  EXPECT_TRUE(world.engine.exited);
+  EXPECT_EQ(world.work.tally().cut.Get(), 1u);
+  EXPECT_EQ(world.work.tally().exceptions.Get(), 0u);
+}
+
+TEST(StopTest, AnAbortEndsAtOnceWhateverIsOpen) {
+  World world(ByMessages(2, 1, 1, 5), 10);
+  world.Open(0);
+  world.control.abort = true;
+  world.Stop();
+  EXPECT_TRUE(world.engine.exited);
+  EXPECT_FALSE(world.board.Take()->counts.end_ns == 0);
 }
 
 TEST(StopTest, WaitsForWhatIsOutstandingAndCutsTheRest) {
