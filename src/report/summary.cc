@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "base/cpus.h"
 #include "base/status.h"
 #include "base/units.h"
@@ -33,12 +34,11 @@ void AddRow(std::string& out, std::string_view label, std::string_view text) {
   absl::StrAppendFormat(&out, "  %-12s %s\n", base::ToAbsl(label), base::ToAbsl(text));
 }
 
-// Appends to `line`, or to a fresh row below it where it would pass the 80th column.
+// As many items to a row as 80 columns hold; a longer one has a row of its own.
 void AddWrapped(std::string& out, std::string_view label, const std::vector<std::string>& items) {
   constexpr size_t kColumns = 80 - 15;
   std::string line;
-  for (size_t i = 0; i < items.size(); ++i) {
-    std::string item = items[i] + (i + 1 < items.size() ? "," : "");
+  for (const std::string& item : items) {
     if (!line.empty() && line.size() + 1 + item.size() > kColumns) {
       AddRow(out, label, line);
       label = "";
@@ -47,6 +47,16 @@ void AddWrapped(std::string& out, std::string_view label, const std::vector<std:
     absl::StrAppend(&line, line.empty() ? "" : " ", item);
   }
   if (!line.empty()) AddRow(out, label, line);
+}
+
+// Items with commas between.
+void AddList(std::string& out, std::string_view label, std::vector<std::string> items) {
+  for (size_t i = 0; i + 1 < items.size(); ++i) items[i] += ',';
+  AddWrapped(out, label, items);
+}
+
+void AddSentence(std::string& out, std::string_view label, const std::string& text) {
+  AddWrapped(out, label, absl::StrSplit(text, ' '));
 }
 
 double AsDouble(const Number& number) {
@@ -88,7 +98,7 @@ void AddErrors(std::string& out, const NamedCounts& errors) {
     if (count > 0) items.push_back(absl::StrCat(name, " ", FormatThousands(count)));
   }
   if (items.empty()) items.emplace_back("none");
-  AddWrapped(out, "errors", items);
+  AddList(out, "errors", std::move(items));
 }
 
 // Counters that hint at something when they are not 0; the rest stands in the result.
@@ -105,7 +115,7 @@ void AddEngineStats(std::string& out, const NamedNumbers& stats) {
       items.push_back(absl::StrCat(name, " ", FormatThousands(std::llround(number))));
     }
   }
-  AddWrapped(out, "engine", items);
+  AddList(out, "engine", std::move(items));
 }
 
 std::optional<int64_t> ValueAt(const LatencySummary& summary, double percent) {
@@ -138,7 +148,7 @@ void AddLatency(std::string& out, const Latency& latency) {
 void AddValidity(std::string& out, const Validity& validity) {
   AddRow(out, "verdict", Name(validity.verdict));
   for (const Check& check : validity.checks) {
-    if (!check.ok) AddRow(out, "", absl::StrCat(check.id, ": ", check.message));
+    if (!check.ok) AddSentence(out, "", absl::StrCat(check.id, ": ", check.message));
   }
 }
 
@@ -146,7 +156,7 @@ void AddStatus(std::string& out, const Run& run) {
   if (run.status == RunStatus::kOk) return;
   std::string text(Name(run.status));
   if (run.error) absl::StrAppend(&text, ": ", *run.error);
-  AddRow(out, "run", text);
+  AddSentence(out, "run", text);
 }
 
 }  // namespace
@@ -169,7 +179,7 @@ std::string Heading(const Result& result) {
     items.push_back(
         absl::StrCat(FormatThousands(*config.messages_per_connection), " messages each"));
   }
-  AddWrapped(out, "config", items);
+  AddList(out, "config", std::move(items));
   return out;
 }
 

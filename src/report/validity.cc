@@ -143,6 +143,17 @@ std::optional<int64_t> Clamped(const Result& result) {
   return sum;
 }
 
+// Unknown when the bytes were not compared (--no-verify).
+std::optional<int64_t> PayloadMismatches(const Result& result) {
+  for (const auto& [name, value] : result.config.extra) {
+    if (name == "verify" && value == Value(false)) return std::nullopt;
+  }
+  for (const auto& [name, count] : result.errors) {
+    if (name == "payload_mismatch") return count;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Validity Judge(const Facts& facts) {
@@ -183,10 +194,7 @@ Facts ServerFacts(const Result& result) {
 Facts LoadFacts(const Result& result) {
   Facts facts = ServerFacts(result);
   facts.exceptions = result.totals.exceptions;
-  facts.payload_mismatches = 0;
-  for (const auto& [name, count] : result.errors) {
-    if (name == "payload_mismatch") facts.payload_mismatches = count;
-  }
+  facts.payload_mismatches = PayloadMismatches(result);
   if (result.config.sessions) {
     facts.connections_wanted = result.config.sessions;
     facts.connections_made = result.totals.sessions_completed;

@@ -50,9 +50,9 @@ struct Facts {
 Validity Judge(const Facts& facts);
 
 // The facts that a load generator's result holds; call it when everything but `validity` is
-// filled. `duration` is checked unless the run was bounded by messages or sessions, or ended by
-// other means. A server knows less: its facts are the first (unless stopping by signal is how it
-// is meant to end) and the machine's.
+// filled. Left unchecked: `payload` when config.verify is false, `duration` when the run was
+// bounded by messages or sessions or was interrupted. A server knows less: how it ended (a role
+// that is meant to be stopped by a signal says kOk then) and what the machine did.
 Facts LoadFacts(const Result& result);
 Facts ServerFacts(const Result& result);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "report/latency.h"
+#include "report/validity.h"
 #include "sample.h"
 
 namespace ringecho::report {
@@ -38,6 +39,15 @@ TEST(SummaryTest, EveryLineFitsEightyColumns) {
     load.engine_stats.emplace_back(name, int64_t{1'234'567});
     load.errors.emplace_back(name, 7'654'321);
   }
+  load.run.status = RunStatus::kError;
+  load.run.error = "a long story of many words that goes on and on until it does not fit a line";
+  Facts facts;
+  facts.interrupted = true;
+  facts.exceptions = 1'234'567;
+  facts.cpu_share = 0.99;
+  facts.steal_share = 0.5;
+  facts.clamped = 1'000'000;
+  load.validity = Judge(facts);
   for (const std::string& text :
        {LoadSummary(load), ServerSummary(SampleServerResult()), PercentileTable(*load.latency)}) {
     EXPECT_EQ(text.back(), '\n');

@@ -140,6 +140,14 @@ TEST(ValidityTest, ALoadResultHoldsItsFacts) {
   EXPECT_EQ(LoadFacts(r).payload_mismatches, 2);
 }
 
+TEST(ValidityTest, BytesThatWereNotComparedAreNotCalledRight) {
+  Result r = GoodLoadResult();
+  r.config.extra = {{"verify", false}};
+  EXPECT_EQ(Find(Judge(LoadFacts(r)), "payload"), nullptr);
+  r.config.extra = {{"verify", true}};
+  EXPECT_NE(Find(Judge(LoadFacts(r)), "payload"), nullptr);
+}
+
 TEST(ValidityTest, SessionsAreCountedInsteadOfConnectionsAndTime) {
   Result r = GoodLoadResult();
   r.config.sessions = 20'000;
