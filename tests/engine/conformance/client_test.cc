@@ -61,6 +61,7 @@ TEST_P(ConformanceTest, ClientSendsAPayloadAndReceives) {
   EXPECT_EQ(engine->counters().open.Get(), 1U);
   peer.Close();
   EXPECT_TRUE(WaitUntil([&] { return client.ClosedFor(CloseReason::kEof) == 1; }));
+  EXPECT_EQ(engine->counters().open.Get(), 0U);
   engine->Stop();
   EXPECT_EQ(client.input[0], "answer");
 }
