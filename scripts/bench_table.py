@@ -14,7 +14,8 @@ import sys
 
 VERDICTS = ["valid", "suspect", "invalid"]  # from good to bad
 
-Run = collections.namedtuple("Run", "engine connections repeat server load")
+# `values`: the numbers of the table, None where there is none.
+Run = collections.namedtuple("Run", "engine connections repeat server load values")
 
 
 class Unreadable(Exception):
@@ -26,7 +27,8 @@ def read(path):
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: {error}") from None
-    if document.get("schema") != "ringecho.result" or not document["schema_version"].startswith("1."):
+    if not isinstance(document, dict) or document.get("schema") != "ringecho.result" or \
+            not str(document.get("schema_version")).startswith("1."):
         raise Unreadable(f"{path}: not a result of ringecho that this script knows")
     return document
 
@@ -39,10 +41,11 @@ def read_runs(folder):
         if not server_path.exists():
             continue
         server, load = read(server_path), read(load_path)
-        if load["run"]["status"] != "ok":
-            continue
-        runs.append(Run(server["config"]["engine"]["name"], load["config"]["connections"],
-                        int(load["run"]["labels"].get("repeat", 0)), server, load))
+        try:
+            if load["run"]["status"] == "ok":
+                runs.append(make_run(server, load))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unreadable(f"{load_path}: not as a result should be: {error!r}") from None
     return runs
 
 
@@ -68,7 +71,7 @@ def server_cpu_ns_per_message(server, load):
     messages that the loader got back in that time, which are those of its own intervals as far as
     they overlap with it. So connecting, warm-up and draining do not count.
     """
-    measure = next(phase for phase in load["phases"] if phase["name"] == "measure")
+    (measure,) = (phase for phase in load["phases"] if phase["name"] == "measure")
     origin = load["run"]["start_monotonic_ns"]
     begin, end = origin + measure["start_ns"], origin + measure["end_ns"]
     cpu_ns = 0
@@ -89,21 +92,22 @@ def server_cpu_ns_per_message(server, load):
     return cpu_ns / messages if messages else None
 
 
-def measures(run):
-    """The numbers of one run; None where there is none."""
-    latency = run.load["latency"]["response_ns"]["percentiles"]
-    return {
-        "rate": run.load["totals"]["messages_per_s"],
+def make_run(server, load):
+    latency = load["latency"]["response_ns"]["percentiles"]
+    values = {
+        "rate": load["totals"]["messages_per_s"],
         "p50": latency.get("50"),
         "p99": latency.get("99"),
         "p99.9": latency.get("99.9"),
-        "cpu": server_cpu_ns_per_message(run.server, run.load),
-        "loader": run.load["resources"]["cpu_share"],
+        "cpu": server_cpu_ns_per_message(server, load),
+        "loader": load["resources"]["cpu_share"],
     }
+    return Run(server["config"]["engine"]["name"], load["config"]["connections"],
+               int(load["run"]["labels"].get("repeat", 0)), server, load, values)
 
 
 def median_of(runs, key):
-    values = [value for value in (measures(run)[key] for run in runs) if value is not None]
+    values = [run.values[key] for run in runs if run.values[key] is not None]
     return statistics.median(values) if values else None
 
 
@@ -128,7 +132,7 @@ def percent(share):
     return "-" if share is None else f"{share * 100:.0f}%"
 
 
-ROW = "{:<9}{:>11}{:>12}{:>9}{:>9}{:>9}{:>9}{:>8}  {}".format
+ROW = "{:<8}{:>12}{:>12}{:>8}{:>8}{:>8}{:>8}{:>7}  {}".format
 
 
 def cells(runs):
@@ -157,9 +161,9 @@ def table_lines(found, skipped):
 
 def ratios(ours, theirs, key):
     """ours / theirs of each repeat that has both."""
-    other = {run.repeat: measures(run)[key] for run in theirs}
-    return [measures(run)[key] / other[run.repeat] for run in ours
-            if other.get(run.repeat) and measures(run)[key] is not None]
+    other = {run.repeat: run.values[key] for run in theirs}
+    return [run.values[key] / other[run.repeat] for run in ours
+            if other.get(run.repeat) and run.values[key] is not None]
 
 
 def ratio_text(values):
@@ -214,7 +218,8 @@ def heading_lines(run, repeats):
     environment, config = run.load["host"]["environment"], run.load["config"]
     cpu, threads = environment["cpu"], config["threads"]
     yield (f"ringecho {run.load['tool']['version']} ({run.load['tool']['git_commit'] or 'no commit'}),"
-           f" Linux {environment['kernel_release']}, {cpu['count']} x {cpu['model']}")
+           f" Linux {environment['kernel_release']}")
+    yield f"{cpu['count']} x {cpu['model']}"
     yield (f"server: {run.server['config']['threads']} thread {cpu_list(run.server)}; load generator:"
            f" {config['engine']['name']}, {threads} thread{'' if threads == 1 else 's'}"
            f" {cpu_list(run.load)}")

@@ -110,6 +110,16 @@ explain_missing() {
   say "         on Arch:           $(column 5 <<<"$missing")"
 }
 
+# quietly COMMAND...: says nothing unless it fails, and then everything.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  ((status == 0)) || cat -- "$log" >&2
+  rm -f -- "$log"
+  return "$status"
+}
+
 # need GROUP...: returns when everything of these groups is there. On Debian and its like root
 # gets what is missing installed; everybody else is told what to do.
 need() {
@@ -128,9 +138,9 @@ need() {
   fi
   say "installing $packages"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq >&2 || die "apt-get update failed; is there a network and a mirror?"
+  quietly apt-get update || die 'apt-get update failed; is there a network and a mirror?'
   # shellcheck disable=SC2086  # a list of names
-  apt-get install -y -qq --no-install-recommends $packages >&2 ||
+  quietly apt-get install -y --no-install-recommends $packages ||
     die "apt-get could not install $packages"
   hash -r
   missing=$(missing_of "$@")
@@ -154,17 +164,10 @@ configure() {
     die "$dir is not a build directory of these scripts; move it out of the way"
   fi
   # One of other options or another compiler, or half of one, is begun afresh.
-  local log
-  log=$(mktemp)
   rm -rf -- "$dir"
   mkdir -- "$dir"
   : >"$dir/options"
-  if ! meson setup "$@" "$dir" "$root" >"$log" 2>&1; then
-    cat -- "$log" >&2
-    rm -f -- "$log"
-    die 'meson could not configure the build'
-  fi
-  rm -f -- "$log"
+  quietly meson setup "$@" "$dir" "$root" || die 'meson could not configure the build'
   printf '%s' "$options" >"$dir/options"
 }
 

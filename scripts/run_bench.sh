@@ -237,6 +237,7 @@ run_one() {
   local labels=(--label "series=${out##*/}" --label "repeat=$3" --label "order=$4")
   if ! start_server "$engine" "$name" "${labels[@]}"; then
     skip "$engine" "$count" "$(last_words "$out/$name.server.log")"
+    failures=$((failures + 1))
     return
   fi
   threads=${#loader_cpus[@]}
@@ -255,7 +256,10 @@ run_one() {
   server_pid=
   case $status in
     0 | 3) tell_progress "$(sed -n 's/^  throughput  *\([^ ]* messages\/s\).*/\1/p' "$out/$name.load.log")" ;;
-    *) skip "$engine" "$count" "$(last_words "$out/$name.load.log")" ;;
+    *)
+      skip "$engine" "$count" "$(last_words "$out/$name.load.log")"
+      failures=$((failures + 1))
+      ;;
   esac
 }
 
@@ -273,7 +277,7 @@ show_table() {
 }
 
 interrupted() {
-  trap '' INT TERM
+  trap '' INT TERM HUP
   say 'interrupted'
   end_all
   echo "interrupted in run $number of $total" >"$out/INCOMPLETE"
@@ -315,8 +319,9 @@ done
 
 total=$((${#engines[@]} * ${#fitting[@]} * repeats))
 number=0
+failures=0
 echo "not all of $total runs were made" >"$out/INCOMPLETE"
-trap interrupted INT TERM
+trap interrupted INT TERM HUP
 trap end_all EXIT
 say "$total runs of $duration, results in $out"
 for ((repeat = 0; repeat < repeats; ++repeat)); do
@@ -332,3 +337,4 @@ for ((repeat = 0; repeat < repeats; ++repeat)); do
 done
 rm -f -- "$out/INCOMPLETE"
 show_table
+((failures == 0))

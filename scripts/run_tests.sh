@@ -5,16 +5,16 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
   cat <<'END'
-Builds ringecho in build-test/ and runs its tests: unit, engine, conformance and
-end-to-end. Missing packages are installed (Debian and its like, as root) or named.
-The last line is "N passed, N failed, N skipped".
+Builds ringecho in build-test/ and runs its tests: unit, engine, conformance,
+simulation and end-to-end. Missing packages are installed (Debian and its like,
+as root) or named. The last line is "N passed, N failed, N skipped".
 
 Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
 
   TEST                 run just these (names of `meson test`)
-  --suite NAME         run just this suite: unit, engine, conformance, e2e
-  --sanitize KIND      under "address,undefined" or "thread", in build-test-address
-                       or build-test-thread
+  --suite NAME         run just this suite, such as unit or e2e
+  --sanitize KIND      with "address,undefined" in build-test-address, or with
+                       "thread" in build-test-thread
   --clang              build with clang, in build-test-clang; warnings are errors
   --lint               check formatting and run clang-tidy; no tests
   --static             build static binaries in build-test-static and run those

@@ -49,6 +49,15 @@ def load_engine(request):
     return request.param
 
 
+@pytest.fixture(scope="session")
+def mounts():
+    """For tests that need a mount of their own, which takes root, and not just in a container."""
+    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True,
+                           check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"no mounts here: {tried.stderr.strip()}")
+
+
 @pytest.fixture
 def started():
     """A list: whatever is put in it is killed at the end of the test."""

@@ -1,0 +1,164 @@
+"""Without io_uring: `auto` takes epoll and says why, `io_uring` refuses and says why.
+
+The real programs, with io_uring_setup really denied by a seccomp filter.
+"""
+import errno
+import os
+import pathlib
+import resource
+
+import pytest
+
+import programs
+from conftest import require
+from namespaces import bind_file, deny_io_uring
+
+SWITCH = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+
+
+def denied(error):
+    return lambda: deny_io_uring(error)
+
+
+DENIALS = [
+    # Older runtimes answer EPERM, newer ones ENOSYS.
+    pytest.param(errno.EPERM, ["EPERM", "seccomp", "docker run"], id="EPERM"),
+    pytest.param(errno.ENOSYS, ["ENOSYS", "seccomp", "docker run"], id="ENOSYS"),
+]
+
+
+def assert_fallback(result, words, word_in_result):
+    engine = result["config"]["engine"]
+    assert engine["name"] == "epoll"
+    assert engine["requested"]["engine"] == "auto"
+    for word in words:
+        assert word in engine["reason"]
+    assert word_in_result in str(engine["declined"]) + str(engine["reason"])
+    assert result["host"]["environment"]["io_uring"]["available"] is False
+    for word in words:
+        assert word in result["host"]["environment"]["io_uring"]["reason"]
+
+
+@pytest.mark.parametrize("error, words", DENIALS)
+def test_auto_serves_with_epoll_and_says_why(error, words, start_server, validated):
+    server = start_server("--engine", "auto", prepare=denied(error))
+    with programs.connect(server.address) as client:
+        programs.echo(client, b"served all the same")
+    said = [line for line in server.text("out").splitlines() if "epoll" in line]
+    assert len(said) == 1
+    for word in words:
+        assert word in said[0]
+    assert server.stop().code == 0
+    assert_fallback(validated(server.json_path), words, "seccomp")
+
+
+@pytest.mark.parametrize("error, words", DENIALS)
+def test_auto_loads_with_epoll_and_says_why(error, words, engine, start_server, run_load):
+    server = start_server(engine=engine)
+    ended, result = run_load(server.address, "--engine", "auto", "-c", "3", "-n", "50",
+                             prepare=denied(error))
+    assert ended.code == 0
+    assert_fallback(result, words, "seccomp")
+    assert result["totals"]["messages"] == 150
+
+
+@pytest.mark.parametrize("error, words", DENIALS)
+@pytest.mark.parametrize("program", ["server", "load"])
+def test_io_uring_asked_for_by_name_is_refused_with_the_reason(error, words, program, run, tmp_path,
+                                                               start_server):
+    if program == "server":
+        argv = [programs.SERVER, "--listen", "127.0.0.1:0"]
+    else:
+        argv = [programs.LOAD, "--connect", start_server(engine="epoll").address]
+    path = tmp_path / "result.json"
+    ended = run([*argv, "--engine", "io_uring", "--json", path], prepare=denied(error))
+    assert ended.code == 1
+    assert ended.out == ""
+    assert len(ended.err_lines) == 1
+    for word in words:
+        assert word in ended.err
+    assert not path.exists()
+
+
+def test_epoll_asked_for_by_name_says_nothing_of_io_uring(start_server, validated):
+    server = start_server(engine="epoll", prepare=denied(errno.EPERM))
+    assert server.stop().code == 0
+    assert "seccomp" not in server.text("out") + server.text("err")
+    assert validated(server.json_path)["config"]["engine"]["reason"] == "asked for"
+
+
+@pytest.mark.parametrize("value, words", [
+    ("1", ["kernel.io_uring_disabled = 1", "privileged", "sysctl -w kernel.io_uring_disabled=0"]),
+    ("2", ["kernel.io_uring_disabled = 2", "everybody", "sysctl -w kernel.io_uring_disabled=0"]),
+])
+def test_the_kernels_switch_is_told_from_a_filter(value, words, mounts, tmp_path, run, start_server,
+                                                  validated):
+    """The switch cannot be thrown for one process: a file in its place and the same errno."""
+    if not SWITCH.exists():
+        pytest.skip("this kernel has no such switch")
+    fake = tmp_path / "io_uring_disabled"
+    fake.write_text(value + "\n")
+
+    def prepare():
+        bind_file(fake, SWITCH)
+        deny_io_uring(errno.EPERM)
+
+    ended = run([programs.SERVER, "--engine", "io_uring", "--listen", "127.0.0.1:0"],
+                prepare=prepare)
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    for word in words:
+        assert word in ended.err
+    assert "seccomp" not in ended.err
+
+    server = start_server("--engine", "auto", prepare=prepare)
+    assert server.stop().code == 0
+    result = validated(server.json_path)
+    assert_fallback(result, words, "io_uring_disabled")
+    assert result["host"]["environment"]["io_uring"]["disabled"] == int(value)
+
+
+@pytest.mark.parametrize("error, name", [
+    (errno.ENOMEM, "ENOMEM"), (errno.EMFILE, "EMFILE"), (errno.ENFILE, "ENFILE")])
+@pytest.mark.parametrize("asked", ["auto", "io_uring"])
+def test_a_shortage_is_never_taken_for_absence(error, name, asked, run):
+    """A run that quietly used epoll because memory was short would be a wrong result."""
+    ended = run([programs.SERVER, "--engine", asked, "--listen", "127.0.0.1:0"],
+                prepare=denied(error))
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    assert name in ended.err and "io_uring itself is there" in ended.err
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize("limit", [5, 6, 8, 16])
+def test_real_lack_of_descriptors_is_never_taken_for_absence(limit, run):
+    """From too few for a ring to too few for what comes after it."""
+    require("io_uring")
+
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    ended = run([programs.SERVER, "--engine", "auto", "--listen", "127.0.0.1:0"], prepare=prepare)
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    assert "descriptors" in ended.err
+    assert "epoll" not in ended.out + ended.err
+
+
+def test_an_unprivileged_user_is_served(engine, start_server, run_load, tmp_path):
+    """Nothing here takes root: the programs run as nobody where the tests run as root."""
+    if os.geteuid() != 0:
+        pytest.skip("every test runs unprivileged here")
+
+    def prepare():
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+
+    # Its own files go where it may write.
+    tmp_path.chmod(0o777)
+    server = start_server(engine=engine, prepare=prepare, json_path="/dev/null")
+    ended, _ = run_load(server.address, "--engine", engine, "-c", "10", "-n", "10")
+    assert ended.code == 0
+    assert server.stop().code == 0

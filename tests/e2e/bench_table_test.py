@@ -1,0 +1,214 @@
+"""The table of run_bench.sh and the count of run_tests.sh, from files made up for it."""
+import json
+import os
+import pathlib
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
+import bench_table  # noqa: E402
+import count_tests  # noqa: E402
+
+MS = 1_000_000
+
+
+def server_result(engine="io_uring", start_ns=0, intervals=(), iou_workers=0):
+    """intervals: (start, end, CPU time), each in ms of the server's own time."""
+    return {
+        "schema": "ringecho.result", "schema_version": "1.0",
+        "run": {"start_monotonic_ns": start_ns},
+        "config": {"engine": {"name": engine}, "threads": 1, "cpus": [3]},
+        "resources": {"iou_workers": iou_workers},
+        "intervals": [{"t_start_ns": start * MS, "t_end_ns": end * MS, "cpu_ns": cpu * MS}
+                      for start, end, cpu in intervals],
+    }
+
+
+def load_result(connections=1, repeat=0, start_ns=0, measure=(100, 300), intervals=(), rate=1000.0,
+                p99=5000, status="ok", verdict="valid", failed=()):
+    """measure: start and end in ms; intervals: (start, end, messages)."""
+    return {
+        "schema": "ringecho.result", "schema_version": "1.0",
+        "tool": {"version": "0.1.0", "git_commit": "abc"},
+        "run": {"start_monotonic_ns": start_ns, "status": status,
+                "labels": {"repeat": str(repeat)}},
+        "config": {"engine": {"name": "io_uring"}, "connections": connections, "threads": 2,
+                   "cpus": [0, 1], "size_bytes": 64, "depth": 1, "duration_ns": 5_000 * MS},
+        "host": {"environment": {"kernel_release": "6.18", "cpu": {"count": 4, "model": "EPYC"}}},
+        "phases": [{"name": "connect", "start_ns": 0, "end_ns": measure[0] * MS},
+                   {"name": "measure", "start_ns": measure[0] * MS, "end_ns": measure[1] * MS}],
+        "totals": {"messages_per_s": rate},
+        "latency": {"response_ns": {"percentiles": {"50": 1_000, "99": p99, "99.9": 9_000}}},
+        "resources": {"cpu_share": 0.25},
+        "intervals": [{"t_start_ns": start * MS, "t_end_ns": end * MS, "messages": messages}
+                      for start, end, messages in intervals],
+        "validity": {"verdict": verdict,
+                     "checks": [{"id": name, "ok": False} for name in failed]},
+    }
+
+
+def write(folder, number, server, load):
+    for role, result in (("server", server), ("load", load)):
+        (folder / f"{number:03d}.{role}.json").write_text(json.dumps(result))
+
+
+def rows(folder):
+    """The lines of the table as lists of words."""
+    return [line.split() for line in bench_table.table(folder)]
+
+
+def test_cpu_per_message_takes_only_what_lies_within_the_measure_phase():
+    # The server started 1,000 ms before the loader; its clock reads 1,100 to 1,300 while the
+    # loader measures. Only 1,120-1,220 and 1,220-1,290 lie whole within.
+    server = server_result(start_ns=0, intervals=[(1_020, 1_120, 50), (1_120, 1_220, 6),
+                                                  (1_220, 1_290, 4), (1_290, 1_390, 50)])
+    # 1,120 to 1,290 of it: 80 of the first 100 ms and 90 of the second.
+    load = load_result(start_ns=1_000 * MS, measure=(100, 300),
+                       intervals=[(100, 200, 1_000), (200, 300, 2_000)])
+    messages = 1_000 * 0.8 + 2_000 * 0.9
+    assert bench_table.server_cpu_ns_per_message(server, load) == pytest.approx(10 * MS / messages)
+
+
+def test_cpu_per_message_is_unknown_without_intervals_or_messages():
+    assert bench_table.server_cpu_ns_per_message(server_result(), load_result()) is None
+    server = server_result(intervals=[(100, 200, 5)])
+    assert bench_table.server_cpu_ns_per_message(server, load_result()) is None
+
+
+def test_rows_are_medians_and_the_worst_verdict(tmp_path):
+    for repeat, (rate, verdict) in enumerate([(100.0, "valid"), (900.0, "suspect"),
+                                              (200.0, "valid")]):
+        write(tmp_path, repeat, server_result(),
+              load_result(repeat=repeat, rate=rate, verdict=verdict))
+    (row,) = [row for row in rows(tmp_path) if row[:2] == ["io_uring", "1"]]
+    assert row == ["io_uring", "1", "200", "1.00", "us", "5.00", "us", "9.00", "us", "-", "25%",
+                   "suspect"]
+
+
+def test_rows_are_ordered_by_connections_then_engine(tmp_path):
+    number = 0
+    for connections in (10_000, 64):
+        for engine in ("io_uring", "epoll"):
+            write(tmp_path, number, server_result(engine), load_result(connections))
+            number += 1
+    found = [row[:2] for row in rows(tmp_path) if row and row[0] in ("io_uring", "epoll")
+             and row[1] != "/"]
+    assert found == [["io_uring", "64"], ["epoll", "64"], ["io_uring", "10,000"],
+                     ["epoll", "10,000"]]
+
+
+def test_engines_are_compared_within_each_repeat(tmp_path):
+    # A slow moment during the second repeat hits both engines and must not show.
+    for number, (engine, repeat, rate) in enumerate([
+            ("io_uring", 0, 1_200.0), ("epoll", 0, 1_000.0), ("epoll", 1, 500.0),
+            ("io_uring", 1, 600.0), ("io_uring", 2, 1_300.0), ("epoll", 2, 1_000.0)]):
+        write(tmp_path, number, server_result(engine), load_result(64, repeat, rate=rate))
+    (row,) = [row for row in rows(tmp_path) if row and row[0] == "64" and "B" not in row]
+    assert row[:3] == ["64", "1.20", "(1.20-1.30)"]
+
+
+def test_what_was_not_run_has_a_row_and_a_reason(tmp_path):
+    write(tmp_path, 0, server_result("epoll"), load_result(64))
+    (tmp_path / "skipped.tsv").write_text("io_uring\t64\tEPERM; seccomp\n"
+                                          "epoll\t10000\ttoo few descriptors\n")
+    text = "\n".join(bench_table.table(tmp_path))
+    lines = [row for row in rows(tmp_path) if row and row[-2:] == ["not", "run"]]
+    assert [line[:2] for line in lines] == [["io_uring", "64"], ["epoll", "10,000"]]
+    assert "io_uring, 64 connections: EPERM; seccomp" in text
+    assert "epoll, 10,000 connections: too few descriptors" in text
+
+
+def test_doubts_are_named(tmp_path):
+    for repeat in range(3):
+        failed = ["loader_cpu"] if repeat else []
+        write(tmp_path, repeat, server_result(), load_result(64, repeat, failed=failed,
+                                                             verdict="suspect"))
+    assert "loader_cpu: io_uring 64 (2 of 3)" in bench_table.table(tmp_path)
+
+
+def test_work_in_kernel_threads_is_not_hidden(tmp_path):
+    write(tmp_path, 0, server_result(iou_workers=2), load_result(64))
+    assert any("kernel worker threads" in line for line in bench_table.table(tmp_path))
+
+
+def test_an_incomplete_series_says_so(tmp_path):
+    write(tmp_path, 0, server_result(), load_result(64))
+    (tmp_path / "INCOMPLETE").write_text("interrupted in run 2 of 24\n")
+    assert "incomplete: interrupted in run 2 of 24" in bench_table.table(tmp_path)
+
+
+def test_interrupted_runs_do_not_count(tmp_path):
+    write(tmp_path, 0, server_result(), load_result(64, rate=100.0))
+    write(tmp_path, 1, server_result(), load_result(64, 1, rate=9_000.0, status="interrupted"))
+    (row,) = [row for row in rows(tmp_path) if row and row[0] == "io_uring" and row[1] == "64"]
+    assert row[2] == "100"
+
+
+def test_an_empty_folder_has_an_empty_table(tmp_path):
+    assert len(bench_table.table(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "fio"}', "null", "\0",
+                                     '{"schema": "ringecho.result", "schema_version": "1.0"}'])
+def test_a_foreign_or_broken_file_is_named(tmp_path, content, capsys):
+    write(tmp_path, 0, server_result(), load_result())
+    (tmp_path / "000.load.json").write_text(content)
+    assert bench_table.main([str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1 and "000.load.json" in said.err
+
+
+def test_lines_fit_a_terminal(tmp_path):
+    for number, engine in enumerate(("io_uring", "epoll")):
+        server = server_result(engine, intervals=[(100, 200, 5)])
+        load = load_result(1_000_000, rate=12_345_678.9, p99=123_456_789, verdict="invalid",
+                           intervals=[(100, 200, 50_000)])
+        write(tmp_path, number, server, load)
+    assert max(map(len, bench_table.table(tmp_path))) <= 80
+
+
+@pytest.mark.parametrize("ns, text", [
+    (None, "-"), (12.3, "12.3 ns"), (999, "999 ns"), (1_000, "1.00 us"), (28_437, "28.4 us"),
+    (999_400, "999 us"), (1_234_567, "1.23 ms"), (2.5e9, "2.50 s")])
+def test_durations(ns, text):
+    assert bench_table.duration(ns) == text
+
+
+JUNIT = """<testsuites>
+<testsuite name="ringecho.ringecho:unit / base.Suite">
+  <testcase name="a"/><testcase name="b"><failure/></testcase>
+  <testcase name="c" status="notrun"/><testcase name="d"><skipped/></testcase>
+</testsuite>
+<testsuite name="ringecho.ringecho:e2e / server"><testcase name="1 x"/><testcase name="2 y"/>
+</testsuite>
+<testsuite name="ringecho"><testcase name="ringecho:unit / slow"/>
+  <testcase name="ringecho:unit / good"/></testsuite>
+</testsuites>"""
+
+
+def test_the_cases_inside_test_programs_are_counted():
+    counted = count_tests.count(ElementTree.fromstring(JUNIT), {
+        "base": "FAIL", "server": "OK", "slow": "OK", "good": "OK"})
+    assert counted == {"passed": 5, "failed": 1, "skipped": 2}
+
+
+def test_a_program_that_dies_without_naming_a_case_is_a_failure():
+    counted = count_tests.count(ElementTree.fromstring(JUNIT), {
+        "base": "FAIL", "server": "TIMEOUT", "slow": "TIMEOUT", "good": "OK", "crashed": "ERROR"})
+    # base has its own failure; server and crashed have none; slow is one itself.
+    assert counted == {"passed": 4, "failed": 4, "skipped": 2}
+
+
+def test_the_count_is_read_from_a_build_directory(tmp_path, capsys):
+    logs = tmp_path / "meson-logs"
+    logs.mkdir()
+    (logs / "testlog.junit.xml").write_text(JUNIT)
+    (logs / "testlog.json").write_text("".join(
+        json.dumps({"name": name, "result": result}) + "\n" for name, result in
+        (("ringecho:unit / base", "FAIL"), ("server", "OK"), ("slow", "OK"), ("good", "OK"))))
+    count_tests.main([str(tmp_path), str(tmp_path)])
+    assert capsys.readouterr().out == "10 passed, 2 failed, 4 skipped\n"
+    assert pathlib.Path(count_tests.__file__).parent.name == "scripts"
