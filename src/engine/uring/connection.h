@@ -14,10 +14,21 @@ namespace ringecho::engine::uring {
 
 // What an SQE was for. Together with slot and generation it is the SQE's user_data, so a
 // completion finds its connection, or is recognised as a dead one's and dropped.
-enum class Op : uint8_t { kAccept, kConnect, kReceive, kSend, kCancel, kClose, kWake };
+enum class Op : uint8_t {
+  kAccept,
+  kConnect,
+  kReceive,
+  kSend,
+  kWatch,  // poll for the peer's half-close
+  kClose,
+  kCancel,
+  kWake,
+  kWritable,  // poll of the WritableSet
+};
 
 // user_data: slot in bits 0-23, generation in 24-47, op in 48-51. For kAccept the slot is the
-// listener's number; kCancel and kWake use neither.
+// listener's number; kWake and kWritable use neither. A kCancel carries slot and generation of what
+// it cancels, and that op in bits 52-55.
 struct UserData {
   static constexpr uint32_t kMask24 = (1u << 24) - 1;
 
@@ -26,6 +37,12 @@ struct UserData {
     return static_cast<uint64_t>(op) << 48 | static_cast<uint64_t>(generation & kMask24) << 24 |
            slot;
   }
+  static uint64_t PackCancel(uint64_t target) {
+    constexpr uint64_t kId = (uint64_t{1} << 48) - 1;
+    return (target & kId) | static_cast<uint64_t>(Op::kCancel) << 48 |
+           static_cast<uint64_t>(GetOp(target)) << 52;
+  }
+  static Op CancelTarget(uint64_t data) { return static_cast<Op>(data >> 52 & 0xf); }
   static Op GetOp(uint64_t data) { return static_cast<Op>(data >> 48 & 0xf); }
   static uint32_t Slot(uint64_t data) { return static_cast<uint32_t>(data) & kMask24; }
   static uint32_t Generation(uint64_t data) { return static_cast<uint32_t>(data >> 24) & kMask24; }
@@ -33,15 +50,18 @@ struct UserData {
 
 // The life of a connection, always forward:
 //
-//   kConnecting --> kOpen --> kDraining --> kTerminating --> kClosing --> (slot freed)
-//        |            |                        ^
-//        +------------+------------------------+
+//   kConnecting --> kOpen --> kDraining --> kLingering --> kTerminating --> kClosing --> (freed)
+//        |            |           |                            ^
+//        +------------+-----------+----------------------------+
 //
-// kDraining receives no more and sends what is queued. kTerminating is a join on the work in
-// flight: it waits for the last completion of the receive, the send and the connect, cancelling
-// each once. Only then is the descriptor closed (kClosing): closing earlier would send no FIN
-// while a multishot receive still holds the file, and its late completions would find a stranger.
-enum class State : uint8_t { kConnecting, kOpen, kDraining, kTerminating, kClosing };
+// kDraining receives no more and sends what is queued. kLingering has shut down its side and throws
+// away what still comes: close(2) with input unread resets the connection, and a reset destroys
+// what the peer's kernel has not acknowledged, bytes that Finish promised to deliver. kTerminating
+// is a join on the work in flight: it waits for the last completion of the receive, the send, the
+// watch and the connect, having cancelled each. Only then is the descriptor closed (kClosing):
+// closing earlier would send no FIN while a multishot receive still holds the file, and its late
+// completions would find a stranger.
+enum class State : uint8_t { kConnecting, kOpen, kDraining, kLingering, kTerminating, kClosing };
 
 // Whose memory the send under way reads from, which is whom to give it back to.
 enum class SendSource : uint8_t {
@@ -72,10 +92,20 @@ struct Connection {
   bool connect_armed : 1 = false;
   bool receive_armed : 1 = false;
   bool send_armed : 1 = false;
-  // A cancel of it has been queued; never a second one.
+  bool watch_armed : 1 = false;
+  // A cancel of it has been queued; a second one only after the first came to nothing.
   bool connect_cancelled : 1 = false;
   bool receive_cancelled : 1 = false;
   bool send_cancelled : 1 = false;
+  bool watch_cancelled : 1 = false;
+
+  // The peer has ended its side, as told by a receive or by the watch. From then on sends must not
+  // wait in the kernel (WritableSet).
+  bool half_closed : 1 = false;
+  bool send_may_wait : 1 = false;   // the send in flight is one that waits in the kernel
+  bool waits_writable : 1 = false;  // in the WritableSet
+  bool was_in_set : 1 = false;
+  bool delivering : 1 = false;  // the handler is looking at received bytes
 
   bool paused : 1 = false;        // not receiving because the peer does not read
   bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
@@ -99,6 +129,7 @@ struct Connection {
   Links starved;    // waits for a free provided buffer
   Links holding;    // holds provided buffers
   Links wants_sqe;  // found the submission queue full
+  Links recancel;   // a cancel came to nothing and is to be tried again
 };
 
 }  // namespace ringecho::engine::uring

@@ -1,5 +1,10 @@
 #include "engine/uring/core.h"
 
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -24,29 +29,33 @@ ReceiveMode ChooseMode(const Options& options, const Capabilities& caps) {
 }  // namespace
 
 Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
-           Wakeup wakeup)
+           std::unique_ptr<WritableSet> writable, Wakeup wakeup)
     : options_(options),
       mode_(ChooseMode(options, caps)),
       // A limit must hold exactly, and a multishot accept cannot be stopped in time.
       multishot_accept_(caps.multishot_accept && options.accept_gate == nullptr),
       table_(options.max_connections),
       wakeup_(std::move(wakeup)),
+      writable_(std::move(writable)),
       ring_(std::move(ring)),
       starved_(table_),
       holding_(table_),
-      wants_sqe_(table_) {}
+      wants_sqe_(table_),
+      recancel_(table_) {}
 
 Core::~Core() {
   table_.ForEach([](uint32_t, Connection& c) { base::UniqueFd closes(c.fd); });
 }
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const Capabilities& caps,
-                                                   std::unique_ptr<Ring> ring) {
+                                                   std::unique_ptr<Ring> ring,
+                                                   std::unique_ptr<WritableSet> writable) {
   // Linux 5.1 to now: a read of a non-blocking file fails with EAGAIN instead of waiting, so the
   // eventfd is a blocking one.
   absl::StatusOr<Wakeup> wakeup = Wakeup::Create(0);
   if (!wakeup.ok()) return wakeup.status();
-  std::unique_ptr<Core> core(new Core(options, caps, std::move(ring), *std::move(wakeup)));
+  std::unique_ptr<Core> core(
+      new Core(options, caps, std::move(ring), std::move(writable), *std::move(wakeup)));
   RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers(caps));
   return core;
 }
@@ -93,7 +102,7 @@ void Core::DescribeFeatures(const Capabilities& caps, const std::string& fixed_w
       "this kernel does not have it");
   add_setup("submit_all", IORING_SETUP_SUBMIT_ALL, "not on this rung");
   add("multishot_accept", true, multishot_accept_,
-      caps.multishot_accept ? "a connection limit needs one accept at a time"
+      caps.multishot_accept ? "a connection limit takes a place before each accept"
                             : "this kernel does not have it");
   bool multishot = mode_ == ReceiveMode::kMultishot;
   bool wants_multishot = options_.receive_mode == ReceiveMode::kMultishot;
@@ -167,6 +176,25 @@ void Core::EndBatch(int64_t now_ns) {
   }
   recycled_in_batch_ = 0;
   ArmAccepts(now_ns);
+  ArmOwnPolls();
+  EndLingering(now_ns);
+  if (now_ns >= recancel_at_) {
+    recancel_at_ = base::kNever;
+    while (!recancel_.empty()) {
+      uint32_t slot = recancel_.PopFront();
+      Pump(slot, table_[slot]);
+    }
+  }
+  // Each is pumped once: one that finds the queue full again is back at the end of the list.
+  for (uint32_t n = wants_sqe_.size(); n > 0 && !wants_sqe_.empty(); --n) {
+    uint32_t slot = wants_sqe_.PopFront();
+    Pump(slot, table_[slot]);
+  }
+  if (!wants_sqe_.empty()) more_work_ = true;
+}
+
+// The engine's own requests: the wake-up, and the set of half-closed peers.
+void Core::ArmOwnPolls() {
   if (!wake_armed_) {
     if (io_uring_sqe* sqe = Sqe()) {
       io_uring_prep_read(sqe, wakeup_.fd(), &wake_count_, sizeof(wake_count_), 0);
@@ -176,12 +204,15 @@ void Core::EndBatch(int64_t now_ns) {
       more_work_ = true;
     }
   }
-  // Each is pumped once: one that finds the queue full again is back at the end of the list.
-  for (uint32_t n = wants_sqe_.size(); n > 0 && !wants_sqe_.empty(); --n) {
-    uint32_t slot = wants_sqe_.PopFront();
-    Pump(slot, table_[slot]);
+  if (!writable_armed_ && writable_->fd() >= 0) {
+    if (io_uring_sqe* sqe = Sqe()) {
+      io_uring_prep_poll_add(sqe, writable_->fd(), POLLIN);
+      sqe->user_data = UserData::Pack(Op::kWritable, 0, 0);
+      writable_armed_ = true;
+    } else {
+      more_work_ = true;
+    }
   }
-  if (!wants_sqe_.empty()) more_work_ = true;
 }
 
 io_uring_sqe* Core::Sqe() {
@@ -214,8 +245,33 @@ bool Core::CancelOp(uint32_t slot, Op op) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
   io_uring_prep_cancel64(sqe, Tag(op, slot), 0);
-  sqe->user_data = UserData::Pack(Op::kCancel, 0, 0);
+  sqe->user_data = UserData::PackCancel(Tag(op, slot));
   return true;
+}
+
+// A cancel that found nothing may have come while its target was on the way from one place in the
+// kernel to another (from the poll to an io-wq thread), where it cannot be found [seen on Linux
+// 6.18]. If the target is still in flight when this is known, it is cancelled again a little later.
+void Core::OnCancel(const io_uring_cqe& cqe) {
+  constexpr int64_t kRecancelNs = base::kNsPerMs;
+  if (cqe.res != -ENOENT && cqe.res != -EALREADY) return;
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  Op target = UserData::CancelTarget(cqe.user_data);
+  int64_t again_at = base::NowNs() + kRecancelNs;
+  if (target == Op::kAccept) {
+    if (slot >= listeners_.size() || !listeners_[slot].armed) return;
+    listeners_[slot].cancelled = false;
+    PauseAccepting(again_at);
+    return;
+  }
+  Connection* c = table_.Find(slot, UserData::Generation(cqe.user_data), UserData::kMask24);
+  if (c == nullptr) return;
+  if (target == Op::kConnect) c->connect_cancelled = false;
+  if (target == Op::kReceive) c->receive_cancelled = false;
+  if (target == Op::kSend) c->send_cancelled = false;
+  if (target == Op::kWatch) c->watch_cancelled = false;
+  recancel_.PushBack(slot);
+  recancel_at_ = std::min(recancel_at_, again_at);
 }
 
 void Core::Pump(uint32_t slot, Connection& c) {
@@ -225,14 +281,53 @@ void Core::Pump(uint32_t slot, Connection& c) {
       return;
     case State::kOpen:
     case State::kDraining:
-      if (!PumpSend(slot, c) || !PumpReceive(slot, c)) return;
-      if (c.state == State::kDraining && !c.receive_armed && NothingToSend(c)) {
-        Terminate(slot, c, c.reason);
+      if (!PumpSend(slot, c) || !PumpReceive(slot, c) || !PumpWatch(slot, c)) return;
+      if (c.state == State::kDraining && !c.receive_armed && !c.delivering && NothingToSend(c)) {
+        EndOutput(slot, c);
       }
+      return;
+    case State::kLingering:
+      PumpReceive(slot, c);
       return;
     case State::kTerminating:
       PumpTermination(slot, c);
       return;
+  }
+}
+
+// Everything is handed to the kernel; what is left is to close without destroying it.
+void Core::EndOutput(uint32_t slot, Connection& c) {
+  constexpr int64_t kLingerNs = base::kNsPerSec;
+  int unread = 0;
+  int unacknowledged = 0;
+  if (c.reason == CloseReason::kEof) {
+    Terminate(slot, c, c.reason);
+    return;
+  }
+  counters_.syscalls.Add(2);
+  bool all_done = ioctl(c.fd, FIONREAD, &unread) == 0 && unread == 0 &&
+                  ioctl(c.fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+  if (!all_done) {
+    counters_.syscalls.Increment();
+    // Not IORING_OP_SHUTDOWN: that one always goes to an io-wq thread.
+    if (shutdown(c.fd, SHUT_WR) == 0) {
+      c.state = State::kLingering;
+      c.paused = false;
+      lingering_.push_back({Id(slot), base::NowNs() + kLingerNs});
+      Pump(slot, c);
+      return;
+    }
+  }
+  Terminate(slot, c, c.reason);
+}
+
+// A peer that neither reads nor ends may not keep the connection for ever.
+void Core::EndLingering(int64_t now_ns) {
+  while (!lingering_.empty() && lingering_.front().until_ns <= now_ns) {
+    ConnId id = lingering_.front().id;
+    lingering_.pop_front();
+    Connection* c = Find(id);
+    if (c != nullptr && c->state == State::kLingering) Terminate(id.slot, *c, c->reason);
   }
 }
 
@@ -267,7 +362,11 @@ void Core::PumpTermination(uint32_t slot, Connection& c) {
     if (!CancelOp(slot, Op::kSend)) return;
     c.send_cancelled = true;
   }
-  if (c.connect_armed || c.receive_armed || c.send_armed) return;
+  if (c.watch_armed && !c.watch_cancelled) {
+    if (!CancelOp(slot, Op::kWatch)) return;
+    c.watch_cancelled = true;
+  }
+  if (c.connect_armed || c.receive_armed || c.send_armed || c.watch_armed) return;
   CloseNow(slot, c);
 }
 
@@ -277,6 +376,7 @@ void Core::CloseNow(uint32_t slot, Connection& c) {
   RecycleQueue(slot, c);
   c.spill.reset();
   c.source = SendSource::kNone;
+  if (c.was_in_set) writable_->Remove(c.fd);
   io_uring_prep_close(sqe, c.fd);
   sqe->user_data = Tag(Op::kClose, slot);
   c.state = State::kClosing;
@@ -290,6 +390,7 @@ std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
   Closed closed{Id(slot), c->reason};
   if (c->holds_place) options_.accept_gate->Leave();
   wants_sqe_.Remove(slot);
+  recancel_.Remove(slot);
   table_.Free(slot);
   counters_.open.Sub(1);
   accept_again_ = true;

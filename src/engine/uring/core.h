@@ -9,8 +9,10 @@
 #ifndef RINGECHO_ENGINE_URING_CORE_H_
 #define RINGECHO_ENGINE_URING_CORE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +32,7 @@
 #include "engine/uring/connection_buffers.h"
 #include "engine/uring/ring.h"
 #include "engine/uring/slot_list.h"
+#include "engine/uring/writable_set.h"
 #include "engine/wakeup.h"
 #include "net/address.h"
 
@@ -60,7 +63,8 @@ class Core {
   // the kernel has).
   static absl::StatusOr<std::unique_ptr<Core>> Create(const Options& options,
                                                       const Capabilities& caps,
-                                                      std::unique_ptr<Ring> ring);
+                                                      std::unique_ptr<Ring> ring,
+                                                      std::unique_ptr<WritableSet> writable);
   ~Core();
 
   // What the seam promises (engine/stream.h).
@@ -81,6 +85,9 @@ class Core {
   void Resolve(const Received& received, Verdict verdict);
   Sent OnSend(const io_uring_cqe& cqe);
   std::optional<Closed> OnClose(const io_uring_cqe& cqe);
+  void OnWatch(const io_uring_cqe& cqe);
+  void OnCancel(const io_uring_cqe& cqe);
+  void OnWritable();
   void OnWake() { wake_armed_ = false; }
 
   // Brings the kernel's side of a connection in line with its state.
@@ -101,7 +108,10 @@ class Core {
   void EndBatch(int64_t now_ns);
 
   // When EndBatch has something to do although no completion comes.
-  int64_t NextDeadline() const { return accept_retry_at_; }
+  int64_t NextDeadline() const {
+    int64_t linger_at = lingering_.empty() ? INT64_MAX : lingering_.front().until_ns;
+    return std::min({accept_retry_at_, recancel_at_, linger_at});
+  }
 
   // Starts closing everything; the caller goes on draining until idle().
   void TerminateAll();
@@ -119,11 +129,11 @@ class Core {
     base::UniqueFd fd;
     bool armed = false;
     bool cancelled = false;
-    bool paused = false;       // not armed for want of a place or a descriptor
-    bool holds_place = false;  // of the AcceptGate, for the one connection a one-shot accept brings
+    bool paused = false;  // not armed for want of a place or a descriptor
   };
 
-  Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring, Wakeup wakeup);
+  Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
+       std::unique_ptr<WritableSet> writable, Wakeup wakeup);
   absl::Status SetUpBuffers(const Capabilities& caps);
   void DescribeFeatures(const Capabilities& caps, const std::string& fixed_why_not);
 
@@ -143,15 +153,21 @@ class Core {
   bool PumpReceive(uint32_t slot, Connection& c);
   bool PumpSend(uint32_t slot, Connection& c);
   void PumpTermination(uint32_t slot, Connection& c);
+  bool PumpWatch(uint32_t slot, Connection& c);
   bool ArmReceive(uint32_t slot, Connection& c);
+  void ArmOwnPolls();
   bool CancelOp(uint32_t slot, Op op);
   void SelectSource(uint32_t slot, Connection& c);
-  void PrepareSend(uint32_t slot, const Connection& c, io_uring_sqe* sqe) const;
+  void PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const;
+  void WaitWritable(uint32_t slot, Connection& c);
+  void OnSendFailed(uint32_t slot, Connection& c, int error);
   size_t CompleteSend(uint32_t slot, Connection& c);
   bool NothingToSend(const Connection& c) const;
 
   void Terminate(uint32_t slot, Connection& c, CloseReason reason);
   void TerminateWithErrno(uint32_t slot, Connection& c, int error);
+  void EndOutput(uint32_t slot, Connection& c);
+  void EndLingering(int64_t now_ns);
   void OnPeerEof(uint32_t slot, Connection& c);
   void OnReceiveError(uint32_t slot, Connection& c, int error);
   void CloseNow(uint32_t slot, Connection& c);
@@ -167,6 +183,7 @@ class Core {
   void ReclaimBuffers();
 
   std::optional<ConnId> Adopt(int fd, bool holds_place);
+  std::optional<ConnId> AcceptWithinLimit(Listener& listener);
   void OnAcceptError(Listener& listener, int error);
   void NotePause(Listener& listener);
   void ArmAccepts(int64_t now_ns);
@@ -191,17 +208,28 @@ class Core {
   std::vector<Queued> queued_;
   uint64_t wake_count_ = 0;
   Wakeup wakeup_;
+  std::unique_ptr<WritableSet> writable_;
   std::unique_ptr<Ring> ring_;
 
   SlotList<&Connection::starved> starved_;
   SlotList<&Connection::holding> holding_;
   SlotList<&Connection::wants_sqe> wants_sqe_;
+  SlotList<&Connection::recancel> recancel_;
+  int64_t recancel_at_ = INT64_MAX;  // base::kNever: nothing to cancel again
+
+  // Since Finish, oldest first; ids of connections that have ended meanwhile are skipped.
+  struct Lingering {
+    ConnId id;
+    int64_t until_ns;
+  };
+  std::deque<Lingering> lingering_;
 
   std::vector<Listener> listeners_;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free
   bool wake_armed_ = false;
+  bool writable_armed_ = false;
   bool more_work_ = false;  // something still needs an SQE: do not sleep
   uint32_t recycled_in_batch_ = 0;
 };

@@ -1,4 +1,7 @@
 // Core: how connections come to be, by accept and by connect.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -6,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "engine/uring/core.h"
 #include "net/socket.h"
 
@@ -42,6 +46,10 @@ ConnectResult NotOpened(CloseReason why) { return {.ok = false, .id = {}, .error
 }  // namespace
 
 absl::Status Core::Listen(base::UniqueFd listener) {
+  // accept4 must not wait for a client that has gone meanwhile.
+  if (options_.accept_gate != nullptr && fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return base::ErrnoStatus(errno, "fcntl O_NONBLOCK on a listener");
+  }
   listeners_.push_back({.fd = std::move(listener)});
   if (!ArmAccept(listeners_.size() - 1)) accept_again_ = more_work_ = true;
   return absl::OkStatus();
@@ -75,7 +83,8 @@ void Core::ArmAccepts(int64_t now_ns) {
         continue;
       }
       io_uring_prep_cancel64(sqe, UserData::Pack(Op::kAccept, static_cast<uint32_t>(i), 0), 0);
-      sqe->user_data = UserData::Pack(Op::kCancel, 0, 0);
+      sqe->user_data =
+          UserData::PackCancel(UserData::Pack(Op::kAccept, static_cast<uint32_t>(i), 0));
       listener.cancelled = true;
     } else if (!listener.armed && stop_listening_) {
       listener.fd.Reset();
@@ -93,22 +102,18 @@ bool Core::ArmAccept(size_t index) {
     NotePause(listener);
     return true;
   }
-  if (options_.accept_gate != nullptr && !listener.holds_place) {
-    if (!options_.accept_gate->TryEnter()) {
-      NotePause(listener);
-      PauseAccepting(base::NowNs() + AcceptGate::kRetryNs);
-      return true;
-    }
-    listener.holds_place = true;
-  }
   io_uring_sqe* sqe = Sqe();
   if (sqe == nullptr) return false;
-  io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-  if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+  if (options_.accept_gate != nullptr) {
+    io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
+  } else {
+    io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+  }
   sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
   listener.armed = true;
   listener.cancelled = false;
-  listener.paused = false;
+  if (options_.accept_gate == nullptr) listener.paused = false;
   return true;
 }
 
@@ -129,16 +134,39 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
     return std::nullopt;
   }
   Listener& listener = listeners_[index];
-  bool holds_place = false;
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
     listener.armed = false;
-    holds_place = std::exchange(listener.holds_place, false);
     if (cqe.res >= 0) accept_again_ = true;
     if (cqe.res >= 0 && multishot_accept_) counters_.multishot_rearms.Increment();
   }
-  if (cqe.res >= 0) return Adopt(cqe.res, holds_place);
-  if (holds_place) options_.accept_gate->Leave();
-  OnAcceptError(listener, -cqe.res);
+  if (cqe.res < 0) {
+    OnAcceptError(listener, -cqe.res);
+    return std::nullopt;
+  }
+  if (options_.accept_gate != nullptr) return AcceptWithinLimit(listener);
+  return Adopt(cqe.res, false);
+}
+
+// With a limit the ring only says that somebody waits; a place is taken when it is needed, or one
+// engine's idle accept would keep it from another that has clients.
+std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
+  if (stop_listening_) return std::nullopt;
+  if (!options_.accept_gate->TryEnter()) {
+    NotePause(listener);
+    accept_again_ = false;
+    PauseAccepting(base::NowNs() + AcceptGate::kRetryNs);
+    return std::nullopt;
+  }
+  counters_.syscalls.Increment();
+  int fd = accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) {
+    listener.paused = false;
+    return Adopt(fd, true);
+  }
+  int error = errno;
+  options_.accept_gate->Leave();
+  // Somebody else was faster, or the client has gone.
+  if (error != EAGAIN) OnAcceptError(listener, error);
   return std::nullopt;
 }
 

@@ -1,7 +1,9 @@
 // Core: bytes in, bytes out, and what happens when the buffers for them run out.
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cerrno>
 
@@ -19,17 +21,41 @@ bool Core::PumpReceive(uint32_t slot, Connection& c) {
   } else if (c.queued_bytes <= options_.low_water_bytes) {
     c.paused = false;
   }
-  bool wanted = c.state == State::kOpen && !c.paused;
+  bool wanted = (c.state == State::kOpen && !c.paused) || c.state == State::kLingering;
   if (c.receive_armed) {
     if (wanted || c.receive_cancelled) return true;
     if (!CancelOp(slot, Op::kReceive)) return false;
     c.receive_cancelled = true;
     return true;
   }
-  if (!wanted || c.starved.linked) return true;
+  // Not while the handler looks at bytes that the next receive might overwrite.
+  if (!wanted || c.starved.linked || c.delivering) return true;
   // Below provided buffers a connection has one buffer, which is free again once it is sent.
   if (mode_ != ReceiveMode::kMultishot && c.source == SendSource::kOwn) return true;
   return ArmReceive(slot, c);
+}
+
+// The watch tells of the peer's half-close while no receive does. A send that waits in the kernel
+// must be taken out of it then (writable_set.h). False when it found the submission queue full.
+bool Core::PumpWatch(uint32_t slot, Connection& c) {
+  bool receives_all_the_time = mode_ == ReceiveMode::kMultishot;
+  bool blind = !receives_all_the_time || (c.send_armed && !c.receive_armed);
+  if (c.watch_armed || c.half_closed || !blind) return true;
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) return false;
+  io_uring_prep_poll_add(sqe, c.fd, POLLRDHUP);
+  sqe->user_data = Tag(Op::kWatch, slot);
+  c.watch_armed = true;
+  c.watch_cancelled = false;
+  return true;
+}
+
+void Core::OnWatch(const io_uring_cqe& cqe) {
+  Connection* c = FindFor(cqe);
+  if (c == nullptr) return;
+  c->watch_armed = false;
+  if (cqe.res > 0 && (cqe.res & (POLLRDHUP | POLLHUP | POLLERR)) != 0) c->half_closed = true;
+  Pump(UserData::Slot(cqe.user_data), *c);
 }
 
 bool Core::ArmReceive(uint32_t slot, Connection& c) {
@@ -71,6 +97,7 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
     if (!data.empty()) {
       counters_.receives.Increment();
       counters_.bytes_received.Add(data.size());
+      c->delivering = true;
       return {Id(slot), data, buffer};
     }
     TerminateWithErrno(slot, *c, EIO);
@@ -116,6 +143,7 @@ std::span<const std::byte> Core::ReceivedData(uint32_t slot, uint16_t buffer, si
 void Core::Resolve(const Received& received, Verdict verdict) {
   uint32_t slot = received.id.slot;
   Connection* c = Find(received.id);
+  if (c != nullptr) c->delivering = false;
   bool alive = c != nullptr && (c->state == State::kOpen || c->state == State::kDraining);
   if (verdict == Verdict::kEcho && alive) {
     auto bytes = static_cast<uint32_t>(received.data.size());
@@ -139,6 +167,8 @@ void Core::Resolve(const Received& received, Verdict verdict) {
 }
 
 void Core::OnPeerEof(uint32_t slot, Connection& c) {
+  c.half_closed = true;
+  if (c.state == State::kLingering) Terminate(slot, c, c.reason);
   if (c.state == State::kOpen) {
     c.state = State::kDraining;
     c.reason = CloseReason::kEof;
@@ -157,7 +187,7 @@ void Core::OnReceiveError(uint32_t slot, Connection& c, int error) {
       // The pool was empty. The connection waits its turn for a buffer; it must not wait for a
       // send of its own, because it may have none.
       counters_.buffers_starved.Increment();
-      if (c.state == State::kOpen) starved_.PushBack(slot);
+      if (c.state == State::kOpen || c.state == State::kLingering) starved_.PushBack(slot);
       Pump(slot, c);
       return;
     case ECANCELED:
@@ -183,13 +213,14 @@ bool Core::NothingToSend(const Connection& c) const {
 // submission queue full.
 bool Core::PumpSend(uint32_t slot, Connection& c) {
   if (c.send_armed) {
-    if (!c.spill_wanted || c.send_cancelled) return true;
+    bool take_back = c.spill_wanted || (c.half_closed && c.send_may_wait);
+    if (!take_back || c.send_cancelled) return true;
     if (!CancelOp(slot, Op::kSend)) return false;
     c.send_cancelled = true;
     return true;
   }
   SelectSource(slot, c);
-  if (c.source == SendSource::kNone) return true;
+  if (c.source == SendSource::kNone || c.waits_writable) return true;
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
   PrepareSend(slot, c, sqe);
@@ -214,7 +245,12 @@ void Core::SelectSource(uint32_t slot, Connection& c) {
   }
 }
 
-void Core::PrepareSend(uint32_t slot, const Connection& c, io_uring_sqe* sqe) const {
+void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
+  c.send_may_wait = !c.half_closed;
+  if (c.half_closed) {
+    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return;
+  }
   int index = ConnectionBuffers::kNotRegistered;
   if (own_buffers_ != nullptr) {
     if (c.source == SendSource::kOwn) index = own_buffers_->SlotIndex(slot);
@@ -252,12 +288,47 @@ Sent Core::OnSend(const io_uring_cqe& cqe) {
   } else if (cqe.res == 0) {
     // A stream socket never takes nothing of something; retrying could go on for ever.
     TerminateWithErrno(slot, *c, EIO);
-  } else if (cqe.res != -ECANCELED && cqe.res != -EAGAIN && cqe.res != -EINTR) {
-    TerminateWithErrno(slot, *c, -cqe.res);
+  } else {
+    OnSendFailed(slot, *c, -cqe.res);
   }
   bool alive = c->state == State::kOpen || c->state == State::kDraining;
   Pump(slot, *c);
   return alive ? Sent{id, done} : Sent{};
+}
+
+void Core::OnSendFailed(uint32_t slot, Connection& c, int error) {
+  if (error == EAGAIN && !c.send_may_wait) {
+    WaitWritable(slot, c);
+  } else if (error != ECANCELED && error != EAGAIN && error != EINTR) {
+    TerminateWithErrno(slot, c, error);
+  }
+}
+
+void Core::WaitWritable(uint32_t slot, Connection& c) {
+  if (c.state == State::kTerminating) return;
+  counters_.syscalls.Increment();
+  if (int result = writable_->Add(c.fd, Tag(Op::kWritable, slot)); result < 0) {
+    TerminateWithErrno(slot, c, -result);
+    return;
+  }
+  c.waits_writable = c.was_in_set = true;
+}
+
+void Core::OnWritable() {
+  writable_armed_ = false;
+  std::array<uint64_t, 64> tags;
+  size_t count;
+  do {
+    counters_.syscalls.Increment();
+    count = writable_->Take(tags);
+    for (size_t i = 0; i < count; ++i) {
+      Connection* c =
+          table_.Find(UserData::Slot(tags[i]), UserData::Generation(tags[i]), UserData::kMask24);
+      if (c == nullptr) continue;
+      c->waits_writable = false;
+      Pump(UserData::Slot(tags[i]), *c);
+    }
+  } while (count == tags.size());
 }
 
 // Gives the memory of a finished send back; returns its length.

@@ -24,15 +24,17 @@ class Engine {
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Options& options, Handler& handler) {
     absl::StatusOr<std::unique_ptr<Ring>> ring = MakeRing(options, ThisKernel());
     if (!ring.ok()) return ring.status();
-    return CreateOn(*std::move(ring), options, ThisKernel(), handler);
+    return CreateOn(*std::move(ring), NewWritableSet(), options, ThisKernel(), handler);
   }
 
   // For tests: on a given ring, using only what `caps` allow.
   static absl::StatusOr<std::unique_ptr<Engine>> CreateOn(std::unique_ptr<Ring> ring,
+                                                          std::unique_ptr<WritableSet> writable,
                                                           const Options& options,
                                                           const Capabilities& caps,
                                                           Handler& handler) {
-    absl::StatusOr<std::unique_ptr<Core>> core = Core::Create(options, caps, std::move(ring));
+    absl::StatusOr<std::unique_ptr<Core>> core =
+        Core::Create(options, caps, std::move(ring), std::move(writable));
     if (!core.ok()) return core.status();
     return std::unique_ptr<Engine>(new Engine(*std::move(core), handler));
   }
@@ -69,8 +71,8 @@ class Engine {
     return absl::OkStatus();
   }
 
-  // For tests that are the kernel: one turn of the loop, free to wait as long as it likes.
-  absl::Status RunBatchForTest() { return RunBatch(base::kNever); }
+  // For tests that are the kernel: one turn of the loop, as Run has it.
+  absl::Status RunBatchForTest() { return RunBatch(core_->NextDeadline()); }
 
   const Counters& counters() const { return core_->counters(); }
   size_t connections() const { return core_->connections(); }
@@ -123,8 +125,15 @@ class Engine {
         core_->OnWake();
         if (!silent_) handler_.OnWake(*this);
         break;
+      case Op::kWatch:
+        core_->OnWatch(cqe);
+        break;
+      case Op::kWritable:
+        core_->OnWritable();
+        break;
       case Op::kCancel:
-        break;  // what it cancelled completes by itself
+        core_->OnCancel(cqe);
+        break;
     }
   }
 

@@ -2,12 +2,15 @@
 #ifndef RINGECHO_TESTS_ENGINE_URING_SCRIPTED_RING_H_
 #define RINGECHO_TESTS_ENGINE_URING_SCRIPTED_RING_H_
 
+#include <algorithm>
 #include <cstring>
-#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/uring/connection.h"
+#include "engine/uring/writable_set.h"
 #include "memory_ring.h"
 
 namespace ringecho::engine::uring {
@@ -66,6 +69,28 @@ class ScriptedRing final : public MemoryRing {
   std::vector<io_uring_sqe> taken;
   std::vector<int64_t> waits;
   int submit_error = 0;
+};
+
+// Says what the test says.
+class ScriptedWritableSet final : public WritableSet {
+ public:
+  int Add(int fd, uint64_t tag) override {
+    added.emplace_back(fd, tag);
+    return add_result;
+  }
+  void Remove(int fd) override { removed.push_back(fd); }
+  int fd() const override { return added.empty() ? -1 : 901; }
+  size_t Take(std::span<uint64_t> tags) override {
+    size_t count = std::min(tags.size(), writable.size());
+    std::copy_n(writable.begin(), count, tags.begin());
+    writable.erase(writable.begin(), writable.begin() + static_cast<ptrdiff_t>(count));
+    return count;
+  }
+
+  std::vector<std::pair<int, uint64_t>> added;
+  std::vector<int> removed;
+  std::vector<uint64_t> writable;
+  int add_result = 0;
 };
 
 }  // namespace ringecho::engine::uring

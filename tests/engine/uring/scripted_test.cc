@@ -1,6 +1,10 @@
 // The io_uring state machine against completions written down by hand, the hostile ones above all.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -27,6 +31,7 @@ struct RecordingHandler {
   Verdict OnData(E& engine, ConnId id, std::span<const std::byte> data) {
     received.emplace_back(reinterpret_cast<const char*>(data.data()), data.size());
     if (close_in_data) engine.Close(id, CloseReason::kLocal);
+    if (finish_in_data) engine.Finish(id, CloseReason::kLocal);
     return verdict;
   }
   template <class E>
@@ -49,6 +54,7 @@ struct RecordingHandler {
 
   Verdict verdict = Verdict::kEcho;
   bool close_in_data = false;
+  bool finish_in_data = false;
   std::vector<ConnId> opened;
   std::vector<std::string> received;
   std::vector<size_t> sent;
@@ -68,15 +74,18 @@ class ScriptedTest : public ::testing::Test {
   using TestEngine = Engine<RecordingHandler>;
 
   void Start(Options options = {}, Capabilities caps = Everything(), unsigned sq_entries = 64,
-             unsigned cq_entries = 64) {
+             unsigned cq_entries = 64, base::UniqueFd listener = base::UniqueFd(kListener)) {
     if (options.buffers == 0) options.buffers = 4;
     if (options.buffer_bytes == 0) options.buffer_bytes = 64;
     auto ring = std::make_unique<ScriptedRing>(sq_entries, cq_entries);
     ring_ = ring.get();
-    auto engine = TestEngine::CreateOn(std::move(ring), options, caps, handler_);
+    auto writable = std::make_unique<ScriptedWritableSet>();
+    writable_ = writable.get();
+    auto engine =
+        TestEngine::CreateOn(std::move(ring), std::move(writable), options, caps, handler_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
-    ASSERT_TRUE(engine_->Listen(base::UniqueFd(kListener)).ok());
+    ASSERT_TRUE(engine_->Listen(std::move(listener)).ok());
     Turn();
   }
 
@@ -138,6 +147,7 @@ class ScriptedTest : public ::testing::Test {
 
   RecordingHandler handler_;
   ScriptedRing* ring_ = nullptr;
+  ScriptedWritableSet* writable_ = nullptr;
   std::unique_ptr<TestEngine> engine_;
 };
 
@@ -612,8 +622,8 @@ TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
   auto ring = std::make_unique<ScriptedRing>(64, 64);
   ring->register_buffers_result = -ENOMEM;
   ring_ = ring.get();
-  auto engine = TestEngine::CreateOn(std::move(ring), {.receive_mode = ReceiveMode::kFixed},
-                                     Everything(), handler_);
+  auto engine = TestEngine::CreateOn(std::move(ring), std::make_unique<ScriptedWritableSet>(),
+                                     {.receive_mode = ReceiveMode::kFixed}, Everything(), handler_);
   ASSERT_TRUE(engine.ok()) << engine.status();
   engine_ = *std::move(engine);
   ASSERT_TRUE(engine_->Listen(base::UniqueFd(kListener)).ok());
@@ -628,22 +638,53 @@ TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
   }
 }
 
-TEST_F(ScriptedTest, ALimitTakesOneAcceptAtATimeAndNoMoreThanThere) {
+// A listener that really listens, and clients that wait to be accepted.
+struct Backlog {
+  Backlog(int clients) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socklen_t length = sizeof(sa_family_t);  // autobind
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    listener.Reset(socket(AF_UNIX, SOCK_STREAM, 0));
+    EXPECT_EQ(bind(listener.get(), generic, length), 0);
+    EXPECT_EQ(listen(listener.get(), clients), 0);
+    length = sizeof(address);
+    EXPECT_EQ(getsockname(listener.get(), generic, &length), 0);
+    for (int i = 0; i < clients; ++i) {
+      waiting.emplace_back(socket(AF_UNIX, SOCK_STREAM, 0));
+      EXPECT_EQ(connect(waiting.back().get(), generic, length), 0);
+    }
+  }
+  base::UniqueFd listener;
+  std::vector<base::UniqueFd> waiting;
+};
+
+TEST_F(ScriptedTest, ALimitIsKeptExactlyAndTakesNoPlaceAhead) {
   AcceptGate gate(1);
-  Start({.accept_gate = &gate});
+  Backlog backlog(2);
+  Start({.accept_gate = &gate}, Everything(), 64, 64, std::move(backlog.listener));
   ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].ioprio, 0);
+  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].opcode, IORING_OP_POLL_ADD);
+  EXPECT_TRUE(gate.TryEnter()) << "waiting for a client takes no place";
   ring_->Forget();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1000, 0);
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN, 0);
   Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_THAT(handler_.opened, IsEmpty()) << "somebody else has the place";
   EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
+  gate.Leave();
+  usleep(static_cast<useconds_t>(AcceptGate::kRetryNs / 1000 + 1000));
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1)) << "looks again after a while";
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN, 0);
+  Turn();
+  ASSERT_THAT(handler_.opened, SizeIs(1));
+  EXPECT_FALSE(gate.TryEnter());
   ConnId id = handler_.opened.back();
   ring_->Complete(Tag(Op::kReceive, id), 0, 0);
   Turn();
   CompleteClose(id);
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_TRUE(gate.TryEnter()) << "the place is given back with the connection";
+  gate.Leave();
 }
 
 TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndClosesWhatStillComes) {
@@ -656,6 +697,142 @@ TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndClosesWhatStillComes) {
   Turn();
   EXPECT_THAT(handler_.opened, SizeIs(1));
   EXPECT_EQ(engine_->counters().rejected.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, ACancelThatFindsNothingIsTriedAgainUntilItsTargetHasEnded) {
+  for (int answer : {-ENOENT, -EALREADY}) {
+    SCOPED_TRACE(answer);
+    handler_ = {};
+    Start();
+    ConnId id = Accept();
+    ring_->Forget();
+    engine_->Close(id, CloseReason::kLocal);
+    Turn();
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1)) << i;
+      uint64_t cancel = ring_->Taken(Op::kCancel)[0].user_data;
+      ring_->Forget();
+      ring_->Complete(cancel, answer);
+      Turn();
+      EXPECT_THAT(ring_->Taken(Op::kCancel), IsEmpty()) << "not at once: no spinning";
+      EXPECT_LE(ring_->waits.back(), base::kNsPerMs);
+      usleep(1500);
+      Turn();
+    }
+    ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+    Turn();
+    EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+    TearDown();
+    engine_.reset();
+  }
+}
+
+TEST_F(ScriptedTest, ASendToAHalfClosedPeerDoesNotWaitInTheKernel) {
+  Start();
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "hello");
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kReceive, id), 0, 0);  // the end, with the send still in flight
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kSend, id));
+  ring_->Complete(Tag(Op::kSend, id), 2);  // it had taken some
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "llo");
+  EXPECT_NE(ring_->Taken(Op::kSend)[0].msg_flags & MSG_DONTWAIT, 0u);
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, id), -EAGAIN);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kSend), IsEmpty());
+  ASSERT_THAT(writable_->added, SizeIs(1));
+  EXPECT_EQ(writable_->added[0].first, 1000);
+  ASSERT_THAT(ring_->Taken(Op::kWritable), SizeIs(1));
+  writable_->writable.push_back(writable_->added[0].second);
+  ring_->Complete(UserData::Pack(Op::kWritable, 0, 0), POLLIN);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  ring_->Complete(Tag(Op::kSend, id), 3);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+  EXPECT_THAT(writable_->removed, ElementsAre(1000));
+  CompleteClose(id);
+  EXPECT_THAT(handler_.closed, ElementsAre(CloseReason::kEof));
+}
+
+TEST_F(ScriptedTest, WhileNothingIsReceivedAWatchTellsOfTheHalfClose) {
+  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "abcd");
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kWatch), IsEmpty()) << "the receive is still there";
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kWatch), SizeIs(1));
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kWatch, id), POLLRDHUP);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kSend, id));
+  EXPECT_THAT(ring_->Taken(Op::kWatch), IsEmpty());
+}
+
+TEST_F(ScriptedTest, TheWatchIsPartOfTheJoin) {
+  Start({.receive_mode = ReceiveMode::kFixed});
+  ConnId id = Accept();
+  ASSERT_THAT(ring_->Taken(Op::kWatch), SizeIs(1));
+  engine_->Close(id, CloseReason::kLocal);
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+  ring_->Complete(Tag(Op::kWatch, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kClose), SizeIs(1));
+}
+
+TEST_F(ScriptedTest, ABlockedHalfClosedPeerGivesItsBuffersBackWithoutACancel) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "x");
+  ring_->Complete(Tag(Op::kReceive, holder), 0, 0);
+  Turn();
+  ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
+  Turn();
+  ring_->Complete(Tag(Op::kSend, holder), -EAGAIN);
+  Turn();
+  ASSERT_THAT(writable_->added, SizeIs(1));
+  EXPECT_EQ(ring_->BuffersFree(), 0u);
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 1u);
+  ring_->Forget();
+  writable_->writable.push_back(writable_->added[0].second);
+  ring_->Complete(UserData::Pack(Op::kWritable, 0, 0), POLLIN);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "x");
+}
+
+TEST_F(ScriptedTest, FinishFromWithinOnDataStillEchoesThoseBytes) {
+  for (ReceiveMode mode : {ReceiveMode::kMultishot, ReceiveMode::kFixed}) {
+    handler_ = {};
+    Start({.receive_mode = mode});
+    ConnId id = Accept();
+    handler_.finish_in_data = true;
+    if (mode == ReceiveMode::kMultishot) {
+      ring_->CompleteWithData(Tag(Op::kReceive, id), "last", /*more=*/false);
+    } else {
+      ring_->Complete(Tag(Op::kReceive, id), 4);
+    }
+    Turn();
+    EXPECT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+    EXPECT_THAT(ring_->Taken(Op::kClose), IsEmpty());
+    TearDown();
+    engine_.reset();
+  }
 }
 
 TEST_F(ScriptedTest, AWakeIsToldAndArmedAgain) {

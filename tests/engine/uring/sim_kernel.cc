@@ -1,9 +1,14 @@
 #include "sim_kernel.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
+#include "base/clock.h"
 #include "engine/uring/connection.h"
 
 namespace ringecho::engine::uring {
@@ -38,6 +43,11 @@ int SimKernel::SubmitAndWait(int64_t timeout_ns) {
   for (uint64_t n = random_.Below(8); n > 0; --n) Step();
   while (CompletionsReady() == 0 && timeout_ns != 0) {
     if (Step()) continue;
+    if (timeout_ns != base::kNever) {
+      // The engine's own deadline is next; the clock is the real one.
+      usleep(static_cast<useconds_t>(timeout_ns / 1000 + 1));
+      return -ETIME;
+    }
     if (Queued() > 0) return 0;  // a part was left behind: the engine submits it next
     on_quiet();
     if (CompletionsReady() == 0 && !Step()) return -ETIME;
@@ -70,6 +80,13 @@ void SimKernel::Take(const io_uring_sqe& sqe) {
     case Op::kSend:
       TakeSend(sqe);
       break;
+    case Op::kWatch:
+      if (sockets_[sqe.fd].watch) Violation("two watches on one socket");
+      sockets_[sqe.fd].watch = sqe.user_data;
+      break;
+    case Op::kWritable:
+      writable_poll_ = sqe.user_data;
+      break;
     case Op::kCancel:
       Cancel(sqe);
       break;
@@ -98,10 +115,19 @@ void SimKernel::TakeSend(const io_uring_sqe& sqe) {
   if (socket.closed) Violation("send on a closed descriptor");
   if (socket.send) Violation("two sends on one socket");
   socket.send = SimSocket::Request(sqe);
-  if (Chance(70)) SendSome(socket);
+  if (!socket.send->may_wait) {
+    if (!SendSome(socket)) EndSend(socket, -EAGAIN);
+  } else if (Chance(70)) {
+    SendSome(socket);
+  }
 }
 
 void SimKernel::Cancel(const io_uring_sqe& sqe) {
+  // On its way from one place in the kernel to another a request cannot be found.
+  if (Chance(2)) {
+    Post(sqe.user_data, Chance(50) ? -ENOENT : -EALREADY, 0);
+    return;
+  }
   // What is cancelled may finish first.
   for (auto& [fd, socket] : sockets_) {
     if (socket.receive && socket.receive->user_data == sqe.addr && Chance(40)) Receive(socket);
@@ -119,6 +145,11 @@ void SimKernel::Cancel(const io_uring_sqe& sqe) {
       EndSend(socket, done > 0 ? static_cast<int>(done) : -ECANCELED);
       res = 0;
     }
+    if (socket.watch == sqe.addr) {
+      Post(sqe.addr, -ECANCELED, 0);
+      socket.watch.reset();
+      res = 0;
+    }
   }
   if (accept_ && accept_->user_data == sqe.addr) {
     Post(accept_->user_data, -ECANCELED, 0);
@@ -133,12 +164,15 @@ void SimKernel::Close(const io_uring_sqe& sqe) {
   if (socket.closed) Violation("closed twice");
   if (socket.receive) Violation("closed with a receive in flight");
   if (socket.send) Violation("closed with a send in flight");
+  if (socket.watch) Violation("closed with a watch in flight");
+  if (socket.set_tag) Violation("closed while in the writable set");
   socket.closed = true;
   Post(sqe.user_data, 0, 0);
 }
 
 // Something that can happen, if anything can.
 bool SimKernel::Step() {
+  if (ReportWritable()) return true;
   size_t choices = sockets_.size() + 1;
   size_t first = random_.Below(choices);
   for (size_t i = 0; i < choices; ++i) {
@@ -159,6 +193,7 @@ bool SimKernel::StepSocket(SimSocket& socket) {
     socket.unsent.clear();
     return true;
   }
+  if (NoticeHalfClose(socket)) return true;
   switch (random_.Below(3)) {
     case 0:
       return Arrive(socket) || Receive(socket) || SendSome(socket);
@@ -250,10 +285,63 @@ bool SimKernel::SendSome(SimSocket& socket) {
   uint32_t bytes = Some(std::min<size_t>(room, send.bytes - send.done));
   socket.in_flight.append(send.memory + send.done, bytes);
   send.done += bytes;
-  if (send.done == send.bytes || !send.waits_for_all || Chance(10)) {
+  if (!send.may_wait || send.done == send.bytes || !send.waits_for_all || Chance(10)) {
     EndSend(socket, static_cast<int>(send.done));
   }
   return true;
+}
+
+bool SimKernel::NoticeHalfClose(SimSocket& socket) {
+  if (!socket.watch || !(socket.eof || socket.reset)) return false;
+  Post(*socket.watch, POLLRDHUP | (socket.reset ? POLLHUP : 0), 0);
+  socket.watch.reset();
+  return true;
+}
+
+bool SimKernel::ReportWritable() {
+  if (!writable_poll_) return false;
+  for (auto& [fd, socket] : sockets_) {
+    if (!socket.set_tag || !Writable(socket)) continue;
+    Post(*writable_poll_, POLLIN, 0);
+    writable_poll_.reset();
+    return true;
+  }
+  return false;
+}
+
+namespace {
+
+// What epoll does for the engine, on simulated sockets.
+class SimWritableSet final : public WritableSet {
+ public:
+  explicit SimWritableSet(SimKernel& kernel) : kernel_(kernel) {}
+
+  int Add(int fd, uint64_t tag) override {
+    kernel_.sockets()[fd].set_tag = tag;
+    used_ = true;
+    return 0;
+  }
+  void Remove(int fd) override { kernel_.sockets()[fd].set_tag.reset(); }
+  int fd() const override { return used_ ? 1 : -1; }
+  size_t Take(std::span<uint64_t> tags) override {
+    size_t count = 0;
+    for (auto& [fd, socket] : kernel_.sockets()) {
+      if (!socket.set_tag || !SimKernel::Writable(socket) || count == tags.size()) continue;
+      tags[count++] = *socket.set_tag;
+      socket.set_tag.reset();
+    }
+    return count;
+  }
+
+ private:
+  SimKernel& kernel_;
+  bool used_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<WritableSet> SimKernel::NewWritableSet() {
+  return std::make_unique<SimWritableSet>(*this);
 }
 
 bool SimKernel::AcceptOne() {

@@ -15,11 +15,13 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "engine/uring/writable_set.h"
 #include "memory_ring.h"
 
 namespace ringecho::engine::uring {
@@ -44,17 +46,22 @@ struct SimSocket {
           memory(reinterpret_cast<char*>(sqe.addr)),
           bytes(sqe.len),
           selects_buffer((sqe.flags & IOSQE_BUFFER_SELECT) != 0),
+          may_wait((sqe.msg_flags & MSG_DONTWAIT) == 0 || sqe.opcode != IORING_OP_SEND),
           waits_for_all(sqe.opcode == IORING_OP_SEND && (sqe.msg_flags & MSG_WAITALL) != 0) {}
 
     uint64_t user_data;
     char* memory;
     uint32_t bytes;
     bool selects_buffer;
+    bool may_wait;
     bool waits_for_all;
     uint32_t done = 0;
   };
   std::optional<Request> receive;
   std::optional<Request> send;
+  std::optional<uint64_t> watch;
+  // Of the WritableSet.
+  std::optional<uint64_t> set_tag;
 };
 
 class SimKernel final : public MemoryRing {
@@ -81,12 +88,20 @@ class SimKernel final : public MemoryRing {
   bool Chance(unsigned percent) { return random_.Below(100) < percent; }
   using MemoryRing::BuffersFree;
 
+  // To be used with this kernel.
+  std::unique_ptr<WritableSet> NewWritableSet();
+  static bool Writable(const SimSocket& socket) {
+    return socket.reset || socket.in_flight.size() < kSendQueue;
+  }
+
   unsigned reset_percent = 0;  // per step, of some open connection
 
  private:
   void Take(const io_uring_sqe& sqe);
   void TakeReceive(const io_uring_sqe& sqe);
   void TakeSend(const io_uring_sqe& sqe);
+  bool NoticeHalfClose(SimSocket& socket);
+  bool ReportWritable();
   void Cancel(const io_uring_sqe& sqe);
   void Close(const io_uring_sqe& sqe);
   bool Step();
@@ -105,6 +120,7 @@ class SimKernel final : public MemoryRing {
   std::deque<int> backlog_;
   std::optional<io_uring_sqe> accept_;
   std::optional<io_uring_sqe> wake_;
+  std::optional<uint64_t> writable_poll_;
   std::vector<std::string> violations_;
 };
 
