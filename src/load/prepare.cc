@@ -109,7 +109,8 @@ absl::StatusOr<Setup> Prepare(const Options& options) {
                    .connections = options.connections,
                    .sessions = std::max(options.sessions, options.connections),
                    .list = options.source,
-                   .ports = net::LocalPortRange()});
+                   .ports = net::LocalPortRange(),
+                   .start = base::SplitMix64(static_cast<uint64_t>(options.seed)).Next()});
   if (!sources.ok()) return sources.status();
   setup.sources = *std::move(sources);
   RINGECHO_RETURN_IF_ERROR(CheckSources(setup.to, setup.sources));

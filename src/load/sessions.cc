@@ -94,7 +94,7 @@ std::span<const std::byte> Sessions::TakeRun(engine::ConnId id) {
     session.active_ns = now_ns_;
     Watch(session);
   }
-  session.outstanding += run.size();
+  session.outstanding += static_cast<uint32_t>(run.size());
   session.in_flight += session.owed;
   in_flight_ += session.owed;
   session.owed = 0;
@@ -123,16 +123,16 @@ Sessions::After Sessions::Received(engine::ConnId id, std::span<const std::byte>
   return Accept(session, data.size());
 }
 
-Sessions::After Sessions::Accept(Session& session, uint64_t bytes) {
+Sessions::After Sessions::Accept(Session& session, size_t bytes) {
   const Payload& payload = *plan_.payload;
   meter_.Bytes(bytes);
   session.active_ns = now_ns_;
   session.at = payload.Advance(session.at, bytes);
   session.verified += bytes;
-  session.outstanding -= bytes;
+  session.outstanding -= static_cast<uint32_t>(bytes);
 
   const int64_t* const times = &sent_ns_[size_t{LaneOf(session)} * plan_.depth];
-  uint64_t left = session.partial + bytes;
+  size_t left = session.partial + bytes;
   uint32_t done = 0;
   for (uint32_t size = payload.MessageBytes(session.line); left >= size;
        size = payload.MessageBytes(session.line)) {
@@ -171,8 +171,7 @@ Sessions::After Sessions::Suspect(Session& session, std::span<const std::byte> d
                    : comparable;
   session.at = plan_.payload->Advance(session.at, good);
   session.verified += good;
-  session.outstanding -= good;
-  session.owed = 0;
+  session.outstanding -= static_cast<uint32_t>(good);
   session.state = SessionState::kSuspect;
   if (!plan_.verify ||
       !suspects_.Open(lane, session.at, session.verified, session.outstanding, now_ns_)) {

@@ -5,6 +5,7 @@
 #ifndef RINGECHO_LOAD_SESSIONS_H_
 #define RINGECHO_LOAD_SESSIONS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -135,7 +136,7 @@ class Sessions {
 
   // sessions.cc: the stream of an open connection.
   void Owe(Session& session, uint64_t messages);
-  After Accept(Session& session, uint64_t bytes);
+  After Accept(Session& session, size_t bytes);
   After Suspect(Session& session, std::span<const std::byte> data);
   void Conclude(Session& session);
   void CountDamage(Session& session);

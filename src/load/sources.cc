@@ -39,12 +39,15 @@ absl::StatusOr<std::vector<net::Address>> ParseList(const SourceRequest& request
   return sources;
 }
 
-// 127.1.0.1, 127.1.0.2, ...: apart from 127.0.0.1, whose ports other programs use.
-absl::StatusOr<std::vector<net::Address>> SpreadLoopback(int64_t count) {
+// 127.1.1.1 to 127.250.250.250: apart from 127.0.0.1, whose ports other programs use.
+absl::StatusOr<std::vector<net::Address>> SpreadLoopback(int64_t count, uint64_t start) {
+  constexpr uint64_t kOctet = 250;
   std::vector<net::Address> sources;
-  for (int64_t i = 0; i < count; ++i) {
+  for (uint64_t n = start % (kOctet * kOctet * kOctet); count > 0; ++n, --count) {
     absl::StatusOr<net::Address> source =
-        net::ResolveOne(absl::StrCat("127.1.", i / 250, ".", i % 250 + 1), 0);
+        net::ResolveOne(absl::StrCat("127.", n / kOctet / kOctet % kOctet + 1, ".",
+                                     n / kOctet % kOctet + 1, ".", n % kOctet + 1),
+                        0);
     if (!source.ok()) return source.status();
     sources.push_back(*source);
   }
@@ -87,7 +90,7 @@ absl::StatusOr<std::vector<net::Address>> PlanSources(const SourceRequest& reque
     // Beyond kSourcesMax it is TIME_WAIT only that grows, unless so many are open at once.
     const int64_t wanted = (made + each - 1) / each;
     const int64_t least = (request.connections + each - 1) / each;
-    return SpreadLoopback(std::max(least, std::min(wanted, kSourcesMax)));
+    return SpreadLoopback(std::max(least, std::min(wanted, kSourcesMax)), request.start);
   }
   RINGECHO_RETURN_IF_ERROR(CheckPorts(request, 1));
   return std::vector<net::Address>();

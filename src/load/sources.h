@@ -29,11 +29,14 @@ struct SourceRequest {
   // "auto", or addresses separated by commas: "10.0.0.2,10.0.0.3", "::1".
   std::string_view list = "auto";
   net::PortRange ports;
+  // Where in 127.0.0.0/8 "auto" begins, any number: another one for each run keeps out of the
+  // TIME_WAIT that the last one left.
+  uint64_t start = 0;
 };
 
 // Addresses to take in turn, port 0 each; empty: the kernel picks.
 //
-// "auto" spreads an IPv4 loopback destination over 127.1.0.0/16, kConnectionsPerSource each, and
+// "auto" spreads an IPv4 loopback destination over 127.0.0.0/8, kConnectionsPerSource each, and
 // leaves everything else to the kernel. INVALID_ARGUMENT for a list that does not parse or is of
 // another family than the destination; RESOURCE_EXHAUSTED, naming how many ports are needed, how
 // many there are and what to do, when the connections open at once cannot have a port each.

@@ -86,6 +86,57 @@ TEST(ByTimeTest, CountsWhatCompletesWithinTheMeasurePhaseOnly) {
   EXPECT_EQ(world.work.tally().exceptions.Get(), 0u);
 }
 
+TEST(ByTimeTest, AMessageCountsInThePhaseItCompletesInThoughNobodyHasNoticedTheTime) {
+  World world(ByTime(1, 1), 1);
+  world.Open(0);
+  world.Go(World::now);
+  world.Sent(0);
+  // Events come in before deadlines: what is measured must not depend on that.
+  World::now += kSec + 1;
+  world.EchoAll(0);
+  EXPECT_EQ(world.work.tally().messages.Get(), 1u);
+  World::now += kSec;
+  world.Sent(0);
+  world.EchoAll(0);
+  World::now += 10 * kSec;
+  world.Sent(0);
+  world.EchoAll(0);
+  world.FinishCloses();
+  ASSERT_TRUE(world.engine.exited);
+  EXPECT_EQ(world.work.measured().messages, 2u);
+  EXPECT_EQ(world.board.Take()->counts.messages, 1u);
+  EXPECT_EQ(world.board.Take()->counts.messages, 1u);
+}
+
+TEST(ByTimeTest, LatencyIsFromTheSendOfThatVeryMessage) {
+  Plan plan = ByTime(1, 3);
+  plan.warmup_ns = 0;
+  World world(plan, 1);
+  world.Open(0);
+  world.Go(World::now);
+  const auto answer = [&](int64_t after_ms) {
+    if (world.engine.peer(0).sending) world.Sent(0);
+    world.Pass(after_ms * kMs);
+    world.Echo(0, 64);
+  };
+  // Three are sent at 0; then one at 10, 30, 70 and 150 ms as each of them comes back.
+  answer(10);   // the 1st: 10 ms
+  answer(20);   // the 2nd: 30 ms
+  answer(40);   // the 3rd: 70 ms
+  answer(80);   // the 4th, sent at 10: 140 ms
+  answer(160);  // the 5th, sent at 30: 280 ms
+  world.Stop();
+  world.EchoAll(0);
+  world.FinishCloses();
+  const stats::Histogram& response = world.work.measured().response;
+  ASSERT_EQ(response.count(), 5u);
+  const double want_ms[] = {10, 30, 70, 140, 280};
+  for (int i = 0; i < 5; ++i) {
+    const double ms = static_cast<double>(response.ValueAtPercentile(20 * (i + 1))) / 1e6;
+    EXPECT_NEAR(ms, want_ms[i], want_ms[i] / 500) << i;
+  }
+}
+
 TEST(ByTimeTest, PostsIntervalsThatAddUp) {
   World world(ByTime(2, 4), 2);
   OpenAll(world);

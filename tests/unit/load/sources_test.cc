@@ -52,6 +52,19 @@ TEST(SourcesTest, LoopbackIsSpreadWithAtMostFiveThousandEach) {
   }
 }
 
+TEST(SourcesTest, AnotherStartGivesOtherAddresses) {
+  std::set<std::string> seen;
+  for (uint64_t start : {uint64_t{0}, uint64_t{12345}, uint64_t{15'624'999}, ~uint64_t{0}}) {
+    SourceRequest request = Request("127.0.0.1:8888", 10000);
+    request.start = start;
+    const absl::StatusOr<std::vector<net::Address>> plan = PlanSources(request);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    for (const net::Address& source : *plan) seen.insert(source.ToString());
+  }
+  // The start at the very end goes on at the beginning.
+  EXPECT_EQ(seen.size(), 7u);
+}
+
 TEST(SourcesTest, ASmallPortRangeNeedsMoreAddresses) {
   SourceRequest request = Request("127.0.0.1:8888", 10000);
   request.ports = {40000, 40999};
