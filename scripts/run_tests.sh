@@ -15,7 +15,7 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --suite NAME         run just this suite, such as unit or e2e
   --sanitize KIND      with "address,undefined" in build-test-address, or with
                        "thread" in build-test-thread
-  --clang              build with clang, in build-test-clang; warnings are errors
+  --clang              build with clang in build-test-clang; warnings are errors
   --lint               check formatting and run clang-tidy; no tests
   --static             build static binaries in build-test-static and run those
                        tests that start the programs
