@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "engine/defaults.h"
 
 #if RINGECHO_HAVE_URING
 #include "engine/uring/capabilities.h"
@@ -71,6 +72,14 @@ report::Engine DescribeEngine(engine::EngineKind requested, const engine::Engine
   }
   if (!choice.absence.empty()) out.declined.emplace_back("io_uring", choice.reason);
   return out;
+}
+
+void DescribeBuffers(engine::EngineKind kind, int64_t buffers, int64_t buffer_bytes,
+                     report::NamedValues& extra) {
+  extra.emplace_back("buffers",
+                     int64_t{engine::EffectiveBuffers(kind, static_cast<uint32_t>(buffers))});
+  extra.emplace_back("buffer_size_bytes", int64_t{engine::EffectiveBufferBytes(
+                                              kind, static_cast<uint32_t>(buffer_bytes))});
 }
 
 report::IoUring DescribeIoUring() {

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "engine/choice.h"
+
 namespace ringecho::engine {
 
 // Measured: 256 to 4,096 provided buffers of 256 B to 4 KiB make no difference beyond noise for
@@ -14,6 +16,16 @@ inline constexpr uint32_t kDefaultBufferBytes = 4096;
 // One read of the epoll engine goes to scratch space that is reused for every connection, so a
 // large one costs nothing for small messages and saves calls for large ones.
 inline constexpr uint32_t kDefaultEpollReadBytes = 64 * 1024;
+
+// What an engine makes of Options::buffers and Options::buffer_bytes.
+constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked) {
+  if (kind == EngineKind::kEpoll) return 0;
+  return asked != 0 ? asked : kDefaultBuffers;
+}
+constexpr uint32_t EffectiveBufferBytes(EngineKind kind, uint32_t asked) {
+  if (asked != 0) return asked;
+  return kind == EngineKind::kEpoll ? kDefaultEpollReadBytes : kDefaultBufferBytes;
+}
 
 }  // namespace ringecho::engine
 

@@ -144,8 +144,6 @@ void FillConfig(const Options& options, const Setup& setup, report::Config& conf
   config.extra.emplace_back("retries_max", options.retries);
   config.extra.emplace_back("timeout_ns", options.timeout_ns);
   config.extra.emplace_back("source_addresses", static_cast<int64_t>(setup.sources.size()));
-  config.extra.emplace_back("buffers", options.common.buffers);
-  config.extra.emplace_back("buffer_size_bytes", options.common.buffer_bytes);
   config.extra.emplace_back("interval_ns", options.common.interval_ns);
 }
 

@@ -143,6 +143,8 @@ absl::Status LoadRun::Launch() {
   RINGECHO_RETURN_IF_ERROR(crew_->Muster());
   FillConfig(options_, setup_, result_.config);
   result_.config.engine = app::DescribeEngine(options_.common.engine, choice_, crew_->features());
+  app::DescribeBuffers(choice_.kind, options_.common.buffers, options_.common.buffer_bytes,
+                       result_.config.extra);
   std::fputs(report::Heading(result_).c_str(), human_);
   std::fflush(human_);
   return absl::OkStatus();

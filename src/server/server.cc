@@ -25,6 +25,7 @@
 #include "engine/with_engine.h"
 #include "net/address.h"
 #include "net/socket.h"
+#include "report/calibration.h"
 #include "report/environment.h"
 #include "report/live.h"
 #include "report/result_file.h"
@@ -47,6 +48,8 @@ constexpr int64_t kDescriptorsPerEngine = 4;
 
 // Where nothing limits them, tables are laid out for so many connections in all.
 constexpr int64_t kConnectionsWithoutLimit = 1 << 20;
+
+constexpr int64_t kCalibrationNs = 30 * base::kNsPerMs;
 
 class ServerRun {
  public:
@@ -134,6 +137,10 @@ absl::Status ServerRun::Prepare() {
     RINGECHO_RETURN_IF_ERROR(base::PinThread(options_.common.cpus));
   }
   RINGECHO_RETURN_IF_ERROR(PlanConnections());
+  if (file_) {
+    // The floor of an echo is the loader's to measure.
+    result_.calibration = report::Calibrate({.budget_ns = kCalibrationNs, .floors = {}});
+  }
   return OpenListeners();
 }
 
@@ -334,8 +341,8 @@ void ServerRun::FillConfig() {
   config.extra.emplace_back("max_connections_limited", options_.max_connections > 0);
   config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);
   config.extra.emplace_back("backlog", options_.backlog);
-  config.extra.emplace_back("buffers", options_.common.buffers);
-  config.extra.emplace_back("buffer_size_bytes", options_.common.buffer_bytes);
+  app::DescribeBuffers(choice_.kind, options_.common.buffers, options_.common.buffer_bytes,
+                       config.extra);
   config.extra.emplace_back("interval_ns", options_.common.interval_ns);
 }
 
