@@ -150,7 +150,13 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& names, int64_t& value
 CLI::Option* AddText(CLI::App& app, const std::string& names, std::string& value,
                      const std::string& type, const std::string& description) {
   CLI::Option* option = app.add_option_function<std::string>(
-      names, [&value](const std::string& text) { value = text; }, Describe(description, value));
+      names,
+      [&value, names, type](const std::string& text) {
+        // An unset shell variable, most of the time.
+        if (text.empty()) Bad(names, absl::StrCat("got \"\", takes ", type));
+        value = text;
+      },
+      Describe(description, value));
   return option->type_name(type);
 }
 

@@ -57,8 +57,10 @@ absl::StatusOr<int64_t> ParseWithUnit(std::string_view text, const Unit (&units)
   double value = 0;
   auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
   if (error != std::errc() || end != number.data() + number.size()) return bad();
-  double scaled = std::round(value * static_cast<double>(unit->factor));
-  if (scaled >= 9.2e18) return bad();
+  double exact = value * static_cast<double>(unit->factor);
+  double scaled = std::round(exact);
+  // "1.5k" is a whole number, "1.5" is not; 1.1k differs from one only by how doubles are.
+  if (scaled >= 9.2e18 || std::abs(exact - scaled) > 1e-9 * exact) return bad();
   return static_cast<int64_t>(scaled);
 }
 

@@ -99,14 +99,12 @@ def test_bad_options_are_refused_in_one_line(name, options, named, run):
     assert_refused(run([PROGRAMS[name], *options]), name, named)
 
 
-@pytest.mark.xfail(strict=True, reason="a fraction of a thread is rounded")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_fraction_is_no_count(name, run):
     ended = run([PROGRAMS[name], "-t", "1.5", "--json", "/nonexistent/result.json"])
     assert_refused(ended, name, ["--threads", '"1.5"'])
 
 
-@pytest.mark.xfail(strict=True, reason="an empty file name is taken for none")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_result_without_a_name_is_refused(name, run):
     """--json "$UNSET" should not lose a result."""

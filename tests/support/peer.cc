@@ -23,7 +23,7 @@ namespace {
 // No progress for this long: both kernels are full.
 constexpr int kBlockedMs = 50;
 
-constexpr size_t kChunkBytes = 64 * 1024;
+constexpr size_t kChunkBytes = 65'536;
 
 }  // namespace
 

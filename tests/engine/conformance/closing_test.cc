@@ -251,7 +251,6 @@ TEST_P(ConformanceTest, SlotsDescriptorsAndBuffersAreUsedAgain) {
 }
 
 TEST_P(ConformanceTest, CallsForAConnectionThatIsGoneAreIgnored) {
-  ConnId old;
   std::vector<ConnId> ids;
   echo_.on_open = [&](AnyEngine&, ConnId id) { ids.push_back(id); };
   engine::Options options;

@@ -67,6 +67,7 @@ TEST(OptionsTest, EveryBadOptionIsOneLineThatNamesItAndExitsWith2) {
            {{"--nonsense"}, "unknown option --nonsense"},
            {{"word"}, "unknown option word"},
            {{"--json"}, "--json"},
+           {{"--json", ""}, "--json: got \"\", takes FILE"},
        }) {
     Parsed parsed = ParseText(bad.args);
     EXPECT_EQ(parsed.exit_code, std::optional<int>(kExitUsage)) << bad.says;

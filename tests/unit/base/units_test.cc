@@ -44,6 +44,16 @@ TEST(UnitsTest, RefusesWhatIsNotANumberWithAUnit) {
   EXPECT_FALSE(ParseDuration("9999999999999.5h").ok());
 }
 
+TEST(UnitsTest, RefusesPartsOfWhatIsCounted) {
+  EXPECT_FALSE(ParseCount("1.5").ok());
+  EXPECT_FALSE(ParseCount("0.0005k").ok());
+  EXPECT_FALSE(ParseSize("1.5").ok());
+  EXPECT_FALSE(ParseDuration("1.5ns").ok());
+  EXPECT_EQ(*ParseCount("1.1k"), 1'100);
+  EXPECT_EQ(*ParseDuration("0.1us"), 100);
+  EXPECT_EQ(*ParseDuration("2.3"), 2'300'000'000);
+}
+
 TEST(UnitsTest, AnErrorSaysWhatItGotAndWhatItTakes) {
   EXPECT_EQ(ParseDuration("5x").status().message(),
             "got \"5x\", takes a time such as 50us, 10ms, 1.5s or 2m");

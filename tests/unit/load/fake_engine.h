@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -98,12 +99,13 @@ static_assert(engine::StreamHandler<LoadHandler, FakeEngine>);
 // A worker of the loader on a FakeEngine and a clock that stands still unless it is moved.
 class World {
  public:
+  static constexpr uint32_t kMessageBytes = 64;
   static constexpr int64_t kStart = 1'000'000'000'000;
 
   World(const Plan& plan, uint64_t sessions)
       : control(sessions, [this] { ++notified; }),
         board(1),
-        payload(*Payload::Random(5, message_bytes, plan.depth)),
+        payload(PayloadFor(plan.depth)),
         to(*net::ResolveOne("127.0.0.1:8888", 0)),
         work(Complete(plan), control, board),
         handler(work),
@@ -201,14 +203,13 @@ class World {
     return work.tally().damages[static_cast<size_t>(damage)].Get();
   }
 
-  static inline uint32_t message_bytes = 64;
   static inline int64_t now = kStart;
 
   int notified = 0;
   std::vector<std::string> lines;
   RunControl control;
   stats::IntervalBoard board;
-  Payload payload;
+  const Payload& payload;
   net::Address to;
   std::vector<net::Address> sources;
   Sessions work;
@@ -216,6 +217,14 @@ class World {
   FakeEngine engine;
 
  private:
+  // Made once for each depth: it is what takes time in hundreds of worlds.
+  static const Payload& PayloadFor(uint32_t depth) {
+    static std::map<uint32_t, Payload> payloads;
+    const auto found = payloads.find(depth);
+    if (found != payloads.end()) return found->second;
+    return payloads.emplace(depth, *Payload::Random(5, kMessageBytes, depth)).first->second;
+  }
+
   Plan Complete(Plan plan) {
     plan.payload = &payload;
     plan.to = &to;

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -78,6 +79,7 @@ TEST(ListenTest, PicksOnePortForTheWholeGroupAndAcceptsOnEverySocket) {
   // The kernel spreads connections by the hash of the source port: 60 that all miss one of three
   // sockets would be one chance in 10^10.
   std::vector<base::UniqueFd> clients;
+  clients.reserve(60);
   for (int i = 0; i < 60; ++i) clients.push_back(Connected(group->address));
   std::set<int> used;
   int accepted = 0;
