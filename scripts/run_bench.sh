@@ -220,7 +220,7 @@ start_server() {
   "${argv[@]}" "$@" >"$log" 2>&1 &
   server_pid=$!
   for ((i = 0; i < 100; ++i)); do
-    address=$(sed -n 's/^listening on //p' "$log")
+    address=$(sed -n 's/^listening on //p' "$log" 2>/dev/null)
     [[ $address ]] && return
     kill -0 "$server_pid" 2>/dev/null || break
     sleep 0.1
