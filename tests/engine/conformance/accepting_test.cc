@@ -147,8 +147,7 @@ TEST_P(ConformanceTest, WithoutDescriptorsClientsWaitAndNothingSpins) {
   constexpr size_t kCanBeServed = 3;
   FewDescriptors few;
   auto server = StartServer();
-  std::vector<Peer> peers;
-  for (int i = 0; i < 6; ++i) peers.push_back(Peer::Unconnected(address()));
+  std::vector<Peer> peers = UnconnectedPeers(6);
   server->Call([](AnyEngine&) {});  // It is up: it needs no more descriptors for itself.
   few.Fill(kCanBeServed);
   for (Peer& peer : peers) {
@@ -169,8 +168,7 @@ TEST_P(ConformanceTest, WithoutDescriptorsClientsWaitAndNothingSpins) {
 TEST_P(ConformanceTest, ADescriptorFreedByTheEngineItselfIsUsed) {
   FewDescriptors few;
   auto server = StartServer();
-  std::vector<Peer> peers;
-  for (int i = 0; i < 2; ++i) peers.push_back(Peer::Unconnected(address()));
+  std::vector<Peer> peers = UnconnectedPeers(2);
   server->Call([](AnyEngine&) {});
   few.Fill(1);
   for (Peer& peer : peers) {

@@ -68,19 +68,18 @@ TEST_P(ConformanceTest, HoldsLittleOfAPeerThatDoesNotReadAndLosesNothing) {
   ExpectServed(other);
   ExpectRest(flooder, pattern, sent);
   ExpectServed(other);
-  EXPECT_EQ(echo_.received, sent + 2U * 50 * 200);
+  EXPECT_EQ(echo_.received, sent + uint64_t{2} * 50 * 200);
 }
 
 TEST_P(ConformanceTest, ServesOthersWhileSeveralPeersDoNotRead) {
-  constexpr int kFlooders = 5;
+  constexpr size_t kFlooders = 5;
   auto server = StartServer();
   std::string pattern = RandomBytes(7, kPatternBytes);
-  std::vector<Peer> flooders;
-  std::vector<std::thread> threads;
+  std::vector<Peer> flooders = ConnectMany(kFlooders, kSmallReceiveBuffer);
+  std::vector<std::thread> threads(kFlooders);
   std::vector<uint64_t> sent(kFlooders);
-  for (int i = 0; i < kFlooders; ++i) flooders.push_back(Connect(kSmallReceiveBuffer));
   for (size_t i = 0; i < kFlooders; ++i) {
-    threads.emplace_back([&, i] { sent[i] = flooders[i].SendUntilBlocked(pattern); });
+    threads[i] = std::thread([&, i] { sent[i] = flooders[i].SendUntilBlocked(pattern); });
   }
   Peer other = Connect();
   ExpectServed(other);

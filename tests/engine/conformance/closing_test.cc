@@ -189,8 +189,7 @@ TEST_P(ConformanceTest, CloseOfAnotherConnectionInTheSameBatch) {
     return Verdict::kEcho;
   };
   auto server = StartServer();
-  std::vector<Peer> peers;
-  for (int i = 0; i < 10; ++i) peers.push_back(Connect());
+  std::vector<Peer> peers = ConnectMany(10);
   ASSERT_TRUE(WaitUntil([&] { return echo_.opened == 10; }));
   server->Call([&](AnyEngine&) {
     for (Peer& peer : peers) peer.Send("x");
@@ -277,9 +276,8 @@ TEST_P(ConformanceTest, ExitWithOpenConnectionsLeaksNothing) {
   int descriptors = OpenDescriptors();
   {
     auto server = StartServer();
-    std::vector<Peer> peers;
+    std::vector<Peer> peers = ConnectMany(20);
     std::string pattern = RandomBytes(14, kPatternBytes);
-    for (int i = 0; i < 20; ++i) peers.push_back(Connect());
     ASSERT_TRUE(peers[0].Send("x"));
     ASSERT_EQ(peers[0].Receive(1), "x");
     peers[1].SendUntilBlocked(pattern);

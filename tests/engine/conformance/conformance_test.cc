@@ -83,6 +83,18 @@ std::unique_ptr<EngineThread> ConformanceTest::StartServer(const engine::Options
   return StartEngine(echo_, options, std::move(listeners));
 }
 
+std::vector<Peer> ConformanceTest::ConnectMany(size_t count, int receive_buffer_bytes) const {
+  std::vector<Peer> peers(count);
+  for (Peer& peer : peers) peer = Connect(receive_buffer_bytes);
+  return peers;
+}
+
+std::vector<Peer> ConformanceTest::UnconnectedPeers(size_t count) const {
+  std::vector<Peer> peers(count);
+  for (Peer& peer : peers) peer = Peer::Unconnected(address_);
+  return peers;
+}
+
 uint64_t ConformanceTest::MostHeldBytes(const engine::Options& asked) const {
   engine::Options options = asked;
   config().Apply(options);

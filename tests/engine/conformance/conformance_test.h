@@ -71,6 +71,10 @@ class ConformanceTest : public ::testing::TestWithParam<std::tuple<EngineConfig,
     return peer;
   }
 
+  std::vector<Peer> ConnectMany(size_t count, int receive_buffer_bytes = 0) const;
+  // Sockets for address() that are not connected yet.
+  std::vector<Peer> UnconnectedPeers(size_t count) const;
+
   // What a server of this configuration may hold of one connection's bytes at most.
   uint64_t MostHeldBytes(const engine::Options& options) const;
 

@@ -22,9 +22,9 @@ TEST_P(ConformanceTest, NoWakeIsLostWhenManyThreadsWake) {
   constexpr int kThreads = 3;
   constexpr int kEach = 500;
   int ran = 0;  // of the engine's thread
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&] {
+  std::vector<std::thread> threads(kThreads);
+  for (std::thread& thread : threads) {
+    thread = std::thread([&] {
       for (int i = 0; i < kEach; ++i) server->Post([&](AnyEngine&) { ++ran; });
     });
   }
