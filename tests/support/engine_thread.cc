@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/epoll/engine.h"
 #ifdef RINGECHO_HAVE_URING
 #include "engine/uring/engine.h"
@@ -188,8 +189,13 @@ void RunEngine(const engine::Options& options, AnyHandler& handler,
   shared.TakeTasks();  // what waits in Call is let go
   // The test may still read counters; it says when the engine may die, on the thread that made it.
   shared.may_destroy.get_future().wait();
+  uint64_t open = facade.counters().open.Get();
   engine->reset();
   shared.violations = checker.violations();
+  if (open != checker.open()) {
+    shared.violations.push_back(absl::StrCat("counters say ", open, " open at the end, but ",
+                                             checker.open(), " were opened and not closed"));
+  }
 }
 
 }  // namespace

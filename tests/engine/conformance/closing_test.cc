@@ -82,6 +82,7 @@ TEST_P(ConformanceTest, FinishSendsWhatIsQueuedThenCloses) {
 }
 
 TEST_P(ConformanceTest, FinishDoesNotWaitForEverForAPeerThatDoesNotRead) {
+  if (is_unix()) GTEST_SKIP() << "as over TCP, and it takes a second";
   // All of it fits into the kernels' buffers, where it stays: nothing is left for the engine to do.
   std::string payload = RandomBytes(15, 30'000);
   engine::Options options;
