@@ -78,9 +78,10 @@ run_in() {
   "$@" meson test -C "$dir" --no-rebuild --print-errorlogs "${meson_test[@]}" "${tests[@]}" >&2
 }
 
-# Asserts are on (b_ndebug=false), optimisation too: the tests are to meet the code that is
-# measured, and its invariants. -Dwerror is for those who develop, not for those whose newer
-# compiler knows a new warning.
+# By default asserts are on (b_ndebug=false), optimisation too: the tests are to meet the code that
+# is measured, and its invariants. The other builds look for faults of other kinds, and are
+# optimised only as far as makes building and running them together fastest. -Dwerror is for those
+# who develop, not for those whose newer compiler knows a new warning.
 run_mode() {
   local mode=$1 dir=$root/build-test-$1
   local meson_test=() targets=()
@@ -93,7 +94,7 @@ run_mode() {
     clang)
       need build test clang
       local -x CXX=clang++
-      options+=(-Dwerror=true)
+      options+=(-Doptimization=1 -Dwerror=true)
       ;;
     static)
       need build test
@@ -104,15 +105,14 @@ run_mode() {
       ;;
     address)
       need build test
-      # Frames for the reports, and no -O3: these builds are for finding faults.
-      options=(-Dbuildtype=debugoptimized -Db_ndebug=false '-Db_sanitize=address,undefined')
+      options=(-Dbuildtype=debug -Doptimization=1 '-Db_sanitize=address,undefined')
       local -x ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
       local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
       meson_test=(--timeout-multiplier 4)
       ;;
     thread)
       need build test
-      options=(-Dbuildtype=debugoptimized -Db_ndebug=false -Db_sanitize=thread)
+      options=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread)
       local -x TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
       meson_test=(--timeout-multiplier 4)
       ;;
@@ -124,12 +124,30 @@ run_mode() {
   esac
   configure "$dir" "${options[@]}"
   build "$dir" "${targets[@]}"
+  if [[ $mode == static ]]; then check_bare "$dir"; fi
   say "testing ${dir#"$root"/}"
   if [[ $mode == thread ]]; then
     run_in "$dir" steady_addresses
   else
     run_in "$dir"
   fi
+}
+
+# check_bare DIR: what is installed needs no library, and as root it is seen to run where there is
+# nothing else, not even /proc.
+check_bare() {
+  local dest exe exes
+  dest=$(mktemp -d)
+  DESTDIR=$dest meson install -C "$1" --no-rebuild --quiet >&2 || die 'meson install failed'
+  mapfile -t exes < <(find "$dest" -name 'ringecho-*' -type f -perm -u+x)
+  ((${#exes[@]} == 2)) || die "installed were: ${exes[*]}"
+  for exe in "${exes[@]}"; do
+    ! readelf -l "$exe" | grep -q INTERP || die "${exe##*/} is not static"
+    if ((EUID == 0)); then
+      chroot "$dest" "${exe#"$dest"}" --version >&2 || die "${exe##*/} does not run by itself"
+    fi
+  done
+  rm -rf -- "$dest"
 }
 
 lint() {
