@@ -195,8 +195,8 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   AddSize(app, "--buffer-size", options.buffer_bytes, {16, 16 << 20},
           "bytes of one buffer, or of one epoll read", "4k, epoll 64k")
       ->group(kEngine);
-  AddDuration(app, "-i,--interval", options.interval_ns, {10 * base::kNsPerMs, INT64_MAX},
-              "time between live lines")
+  AddDuration(app, "-i,--interval", options.interval_ns,
+              {10 * base::kNsPerMs, 86'400 * base::kNsPerSec}, "time between live lines")
       ->group(kOutput);
   AddText(app, "--json", options.json_path, "FILE", "write the result file; - is stdout")
       ->group(kOutput);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <span>
 #include <utility>
 
 #include "base/clock.h"
@@ -34,24 +35,40 @@ absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create() {
   return std::unique_ptr<Supervisor>(new Supervisor(std::move(signals), std::move(notified)));
 }
 
-Supervisor::Event Supervisor::WaitUntil(int64_t deadline_ns) {
-  pollfd fds[2] = {{signals_.get(), POLLIN, 0}, {notified_.get(), POLLIN, 0}};
+namespace {
+
+void PollUntil(int64_t deadline_ns, std::span<pollfd> fds) {
   timespec timeout{};
   if (deadline_ns != base::kNever) {
     int64_t left = std::max<int64_t>(0, deadline_ns - base::NowNs());
     timeout.tv_sec = left / base::kNsPerSec;
     timeout.tv_nsec = left % base::kNsPerSec;
   }
-  ppoll(fds, 2, deadline_ns == base::kNever ? nullptr : &timeout, nullptr);
+  ppoll(fds.data(), fds.size(), deadline_ns == base::kNever ? nullptr : &timeout, nullptr);
+}
+
+}  // namespace
+
+Supervisor::Event Supervisor::WaitUntil(int64_t deadline_ns) {
+  pollfd fds[2] = {{signals_.get(), POLLIN, 0}, {notified_.get(), POLLIN, 0}};
+  PollUntil(deadline_ns, fds);
   signalfd_siginfo info;
   if (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
     return {Event::Kind::kSignal, static_cast<int>(info.ssi_signo)};
   }
-  uint64_t count;
-  if (read(notified_.get(), &count, sizeof(count)) == sizeof(count)) {
-    return {Event::Kind::kNotified, 0};
-  }
+  if (TakeNotification()) return {Event::Kind::kNotified, 0};
   return {};
+}
+
+void Supervisor::WaitNotified(int64_t deadline_ns) {
+  pollfd fds[1] = {{notified_.get(), POLLIN, 0}};
+  PollUntil(deadline_ns, fds);
+  TakeNotification();
+}
+
+bool Supervisor::TakeNotification() {
+  uint64_t count;
+  return read(notified_.get(), &count, sizeof(count)) == sizeof(count);
 }
 
 void Supervisor::Notify() {

@@ -26,10 +26,15 @@ class Supervisor {
   // Until `deadline_ns` (monotonic) at the latest.
   Event WaitUntil(int64_t deadline_ns);
 
+  // The same without taking signals, which stay for WaitUntil: for the time before the run.
+  void WaitNotified(int64_t deadline_ns);
+
   // Thread-safe: has WaitUntil return kNotified, once for any number of calls.
   void Notify();
 
  private:
+  bool TakeNotification();
+
   Supervisor(base::UniqueFd signals, base::UniqueFd notified);
 
   base::UniqueFd signals_;   // signalfd

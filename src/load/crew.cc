@@ -27,7 +27,7 @@ Crew::~Crew() { Abort(); }
 absl::Status Crew::Muster() {
   workers_.Start(threads_, options_.common.cpus, [this](int index) { return RunWorker(index); });
   while (ready_.load() < threads_ && workers_.running_count() == threads_) {
-    supervisor_.WaitUntil(base::NowNs() + base::kNsPerSec);
+    supervisor_.WaitNotified(base::NowNs() + base::kNsPerSec);
   }
   if (ready_.load() == threads_) return absl::OkStatus();
   Abort();

@@ -16,6 +16,7 @@
 #include "app/usage.h"
 #include "app/version.h"
 #include "base/cpus.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/units.h"
 #include "engine/choice.h"
@@ -128,6 +129,10 @@ absl::Status LoadRun::Reserve() {
     if (!file.ok()) return file.status();
     file_.emplace(*std::move(file));
   }
+  // Before the probe, which needs a few descriptors itself.
+  if (absl::StatusOr<int64_t> limit = base::RaiseDescriptorLimit(); !limit.ok()) {
+    return limit.status();
+  }
   absl::StatusOr<engine::EngineChoice> choice =
       engine::ChooseEngine(options_.common.engine, engine::UringHere());
   if (!choice.ok()) return choice.status();
@@ -138,9 +143,9 @@ absl::Status LoadRun::Reserve() {
 absl::Status LoadRun::Launch() {
   // Only a result that is kept is worth the time.
   if (file_) result_.calibration = report::Calibrate();
-  rss_before_bytes_ = app::ResidentBytes();
   crew_ = std::make_unique<Crew>(options_, setup_, choice_.kind, supervisor_);
   RINGECHO_RETURN_IF_ERROR(crew_->Muster());
+  rss_before_bytes_ = app::ResidentBytes();
   FillConfig(options_, setup_, result_.config);
   result_.config.engine = app::DescribeEngine(options_.common.engine, choice_, crew_->features());
   app::DescribeBuffers(choice_.kind, options_.common.buffers, options_.common.buffer_bytes,

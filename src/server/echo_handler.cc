@@ -24,7 +24,7 @@ EchoHandler::EchoHandler(const HandlerOptions& options, IntervalPoster poster)
 void EchoHandler::Opened(engine::ConnId id) {
   counters_.open.Increment();
   if (counters_.open.Get() > counters_.open_max.Get()) counters_.open_max.Increment();
-  slots_[id.slot] = {id.generation, true, 0};
+  slots_[id.slot] = {.generation = id.generation, .open = true, .active_ns = 0, .undelivered = 0};
   slots_used_ = std::max(slots_used_, id.slot + 1);
   if (watches_activity_) {
     Touch(id);

@@ -106,7 +106,8 @@ class EchoHandler {
   struct Slot {
     uint32_t generation = 0;
     bool open = false;
-    int64_t active_ns = 0;  // last traffic; kept only when something looks at it
+    int64_t active_ns = 0;    // last traffic; kept only when something looks at it
+    int64_t undelivered = 0;  // when it was last looked at
   };
 
   bool draining() const { return drain_started_ns_ != base::kNever; }
@@ -119,11 +120,20 @@ class EchoHandler {
   // The timeout wheel's question: when is this connection due? Closes it when it is.
   template <class E>
   int64_t CheckIdle(E& engine, uint32_t index, int64_t now_ns) {
-    const Slot& slot = slots_[index];
+    Slot& slot = slots_[index];
     if (!slot.open) return base::kNever;
     int64_t due = slot.active_ns + options_.idle_timeout_ns;
     if (due > now_ns) return due;
-    engine.Close({index, slot.generation}, engine::CloseReason::kTimeout);
+    // The kernel takes more only when much has been read; a slow reader shows in what it
+    // acknowledges.
+    engine::ConnId id{index, slot.generation};
+    int64_t undelivered = engine.Undelivered(id);
+    if (undelivered != slot.undelivered) {
+      slot.undelivered = undelivered;
+      slot.active_ns = now_ns;
+      return now_ns + options_.idle_timeout_ns;
+    }
+    engine.Close(id, engine::CloseReason::kTimeout);
     return base::kNever;
   }
 
@@ -138,10 +148,12 @@ class EchoHandler {
     for (uint32_t i = 0; i < slots_used_; ++i) {
       const Slot& slot = slots_[i];
       if (!slot.open) continue;
+      engine::ConnId id{i, slot.generation};
       if (drained_for >= kDrainGraceNs) {
-        engine.Close({i, slot.generation}, engine::CloseReason::kInterrupted);
-      } else if (now_ns - slot.active_ns >= kDrainIdleNs) {
-        engine.Finish({i, slot.generation}, engine::CloseReason::kLocal);
+        engine.Close(id, engine::CloseReason::kInterrupted);
+      } else if (now_ns - slot.active_ns >= kDrainIdleNs && engine.Undelivered(id) == 0) {
+        // Somebody who is still owed something may also have sent more than was taken from them.
+        engine.Finish(id, engine::CloseReason::kLocal);
       }
     }
   }

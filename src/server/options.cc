@@ -8,6 +8,8 @@
 namespace ringecho::server {
 namespace {
 
+constexpr int64_t kTimeMax = 31'536'000 * base::kNsPerSec;  // a year
+
 constexpr char kFooter[] =
     "ADDR is host:port, [v6]:port or unix:/path; port 0 picks one and prints it.\n"
     "Counts take k and m, sizes k and m (1,024), times ns, us, ms, s, m and h.\n"
@@ -29,10 +31,10 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
                 "at most so many open at once; further clients wait in the backlog",
                 "what descriptors allow")
       ->group(kServer);
-  app::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, INT64_MAX / 4},
+  app::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, kTimeMax},
                    "close connections idle for so long", "never")
       ->group(kServer);
-  app::AddDuration(app, "--duration", options.duration_ns, {base::kNsPerMs, INT64_MAX / 4},
+  app::AddDuration(app, "--duration", options.duration_ns, {base::kNsPerMs, kTimeMax},
                    "end by itself after so long", "until a signal")
       ->group(kServer);
   app::AddCommonOptions(app, options.common);

@@ -25,39 +25,40 @@ Outcome CollectOutcome(const std::vector<const HandlerCounters*>& handlers,
   return outcome;
 }
 
-void FillOutcome(const Outcome& outcome, int64_t measured_ns, report::Result& result) {
+void FillOutcome(const Outcome& measured, const Outcome& whole, int64_t measured_ns,
+                 report::Result& result) {
   using engine::Counters;
-  const app::CounterSums& engine = outcome.engine;
+  const app::CounterSums& engine = whole.engine;
   report::Totals& totals = result.totals;
   totals.measured_ns = measured_ns;
-  totals.messages = outcome.messages;
-  totals.bytes_received = engine.Get(&Counters::bytes_received);
-  totals.bytes_sent = engine.Get(&Counters::bytes_sent);
+  totals.messages = measured.messages;
+  totals.bytes_received = measured.engine.Get(&Counters::bytes_received);
+  totals.bytes_sent = measured.engine.Get(&Counters::bytes_sent);
   double seconds = static_cast<double>(measured_ns) / base::kNsPerSec;
   if (seconds > 0) {
     totals.messages_per_s = static_cast<double>(totals.messages) / seconds;
     totals.bytes_per_s = static_cast<double>(totals.bytes_received) / seconds;
   }
   totals.connections = engine.Get(&Counters::accepted);
-  totals.connections_open_max = outcome.open_max;
+  totals.connections_open_max = whole.open_max;
 
-  for (size_t i = 0; i < outcome.closed.size(); ++i) {
+  for (size_t i = 0; i < whole.closed.size(); ++i) {
     auto reason = static_cast<engine::CloseReason>(i);
     // The orderly ends of a connection.
     if (reason == engine::CloseReason::kEof || reason == engine::CloseReason::kLocal) continue;
     // What only a connecting or sending role can meet.
-    if (outcome.closed[i] == 0 && reason != engine::CloseReason::kReset &&
+    if (whole.closed[i] == 0 && reason != engine::CloseReason::kReset &&
         reason != engine::CloseReason::kTimeout) {
       continue;
     }
-    result.errors.emplace_back(engine::CloseReasonName(reason), outcome.closed[i]);
+    result.errors.emplace_back(engine::CloseReasonName(reason), whole.closed[i]);
   }
   result.errors.emplace_back("accept_emfile", engine.Get(&Counters::accept_emfile));
   result.errors.emplace_back("accept_errors", engine.Get(&Counters::accept_errors));
   result.errors.emplace_back("rejected", engine.Get(&Counters::rejected));
   result.errors.emplace_back("enobufs", engine.Get(&Counters::buffers_starved));
   result.errors.emplace_back("cq_overflow", engine.Get(&Counters::cq_overflows));
-  result.engine_stats = app::EngineStats(engine, totals.messages);
+  result.engine_stats = app::EngineStats(measured.engine, totals.messages);
 }
 
 report::Phase PhaseBetween(report::PhaseName name, const report::Run& run, int64_t start_ns,

@@ -23,8 +23,10 @@ struct Outcome {
 Outcome CollectOutcome(const std::vector<const HandlerCounters*>& handlers,
                        const app::CounterSums& engine);
 
-// Totals, errors and engine_stats.
-void FillOutcome(const Outcome& outcome, int64_t measured_ns, report::Result& result);
+// Totals, errors and engine_stats: messages, bytes and engine counters of the measured time,
+// connections and errors of the whole run.
+void FillOutcome(const Outcome& measured, const Outcome& whole, int64_t measured_ns,
+                 report::Result& result);
 
 report::Phase PhaseBetween(report::PhaseName name, const report::Run& run, int64_t start_ns,
                            int64_t end_ns);

@@ -83,13 +83,15 @@ class ServerRun {
     app::CounterSums final_counters;
   };
 
-  absl::Status PlanConnections();
+  absl::Status PlanConnections(int64_t limit);
   absl::Status OpenListeners();
   template <class E>
   absl::Status Work(int index);
   absl::Status RunEngine(int index);
   void GiveOrder(Order order);
   void OnSignal(int signal);
+  void StartDraining();
+  Outcome Collect();
   void PrintIntervals();
   app::CounterSums SumCounters();
   void FillConfig();
@@ -116,6 +118,7 @@ class ServerRun {
 
   app::UsageSample started_;
   app::UsageSample stopped_;
+  Outcome measured_;  // up to stopped_
   int64_t rss_before_bytes_ = 0;
   bool draining_ = false;
   bool interrupted_ = false;
@@ -129,6 +132,9 @@ absl::Status ServerRun::Prepare() {
     if (!file.ok()) return file.status();
     file_.emplace(*std::move(file));
   }
+  // Before the probe, which needs a few descriptors itself.
+  absl::StatusOr<int64_t> limit = base::RaiseDescriptorLimit();
+  if (!limit.ok()) return limit.status();
   absl::StatusOr<engine::EngineChoice> choice =
       engine::ChooseEngine(options_.common.engine, engine::UringHere());
   if (!choice.ok()) return choice.status();
@@ -136,7 +142,7 @@ absl::Status ServerRun::Prepare() {
   if (!options_.common.cpus.empty()) {
     RINGECHO_RETURN_IF_ERROR(base::PinThread(options_.common.cpus));
   }
-  RINGECHO_RETURN_IF_ERROR(PlanConnections());
+  RINGECHO_RETURN_IF_ERROR(PlanConnections(*limit));
   if (file_) {
     // The floor of an echo is the loader's to measure.
     result_.calibration = report::Calibrate({.budget_ns = kCalibrationNs, .floors = {}});
@@ -144,19 +150,17 @@ absl::Status ServerRun::Prepare() {
   return OpenListeners();
 }
 
-absl::Status ServerRun::PlanConnections() {
-  absl::StatusOr<int64_t> limit = base::RaiseDescriptorLimit();
-  if (!limit.ok()) return limit.status();
+absl::Status ServerRun::PlanConnections(int64_t limit) {
   auto listeners = static_cast<int64_t>(options_.listen.size());
   int64_t others = kDescriptorsBase + threads_ * (kDescriptorsPerEngine + listeners);
   int64_t connections = options_.max_connections;
   if (connections != 0) {
-    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(connections + others, *limit,
+    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(connections + others, limit,
                                                         absl::StrCat(connections, " connections")));
     gate_ = std::make_unique<engine::AcceptGate>(connections);
   } else {
-    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(others + 1, *limit, "the engines"));
-    connections = std::min(*limit - others, kConnectionsWithoutLimit);
+    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(others + 1, limit, "the engines"));
+    connections = std::min(limit - others, kConnectionsWithoutLimit);
   }
   // The kernel may give all connections to one engine; a row of the table costs nothing until used.
   engine_options_.max_connections = static_cast<uint32_t>(connections);
@@ -192,7 +196,6 @@ absl::Status ServerRun::OpenListeners() {
 }
 
 absl::Status ServerRun::Start() {
-  rss_before_bytes_ = app::ResidentBytes();
   for (int i = 0; i < threads_; ++i) {
     HandlerOptions handler;
     handler.max_connections = engine_options_.max_connections;
@@ -205,13 +208,14 @@ absl::Status ServerRun::Start() {
   }
   workers_.Start(threads_, options_.common.cpus, [this](int index) { return RunEngine(index); });
   while (ready_.load() < threads_ && workers_.running_count() == threads_) {
-    supervisor_.WaitUntil(base::NowNs() + base::kNsPerSec);
+    supervisor_.WaitNotified(base::NowNs() + base::kNsPerSec);
   }
   if (ready_.load() < threads_) {
     GiveOrder(Order::kAbort);
     absl::Status status = workers_.Join();
     return status.ok() ? absl::InternalError("a worker ended before it was ready") : status;
   }
+  rss_before_bytes_ = app::ResidentBytes();
   started_ = app::SampleUsage();
   FillConfig();
   std::fputs(report::Heading(result_).c_str(), human_);
@@ -282,12 +286,10 @@ void ServerRun::Watch() {
     int64_t next_line = start + (passed + 1) * options_.common.interval_ns + 5 * base::kNsPerMs;
     app::Supervisor::Event event = supervisor_.WaitUntil(std::min(next_line, end));
     if (event.kind == app::Supervisor::Event::Kind::kSignal) OnSignal(event.signal);
-    if (base::NowNs() >= end && !draining_) {
-      stopped_ = app::SampleUsage();
-      draining_ = true;
-      end = base::kNever;
-      GiveOrder(Order::kDrain);
-    }
+    // A worker that ends before it was told to has failed; the others do not go on without it.
+    bool failed = workers_.running_count() < threads_;
+    if (!draining_ && (failed || base::NowNs() >= end)) StartDraining();
+    if (draining_) end = base::kNever;
     PrintIntervals();
   }
 }
@@ -306,9 +308,23 @@ void ServerRun::OnSignal(int signal) {
   }
   // With --duration a signal comes early; without, it is how the run is meant to end.
   interrupted_ = options_.duration_ns > 0;
+  StartDraining();
+}
+
+void ServerRun::StartDraining() {
   stopped_ = app::SampleUsage();
+  measured_ = Collect();
   draining_ = true;
   GiveOrder(Order::kDrain);
+}
+
+Outcome ServerRun::Collect() {
+  std::vector<const HandlerCounters*> handlers;
+  for (const Worker& worker : state_) handlers.push_back(&worker.handler->counters());
+  Outcome outcome = CollectOutcome(handlers, SumCounters());
+  // The workers' maxima need not have been at the same time.
+  if (gate_ != nullptr) outcome.open_max = std::min(outcome.open_max, options_.max_connections);
+  return outcome;
 }
 
 void ServerRun::PrintIntervals() {
@@ -349,23 +365,22 @@ void ServerRun::FillConfig() {
 int ServerRun::Finish() {
   status_ = workers_.Join();
   app::UsageSample ended = app::SampleUsage();
-  if (!draining_) stopped_ = ended;
+  if (!draining_) {
+    stopped_ = ended;
+    measured_ = Collect();
+  }
   PrintIntervals();
-
-  std::vector<const HandlerCounters*> handlers;
-  for (const Worker& worker : state_) handlers.push_back(&worker.handler->counters());
-  Outcome outcome = CollectOutcome(handlers, SumCounters());
   result_.host = report::ReadHost(app::DescribeIoUring());
   result_.phases.push_back(
       PhaseBetween(report::PhaseName::kMeasure, result_.run, started_.at_ns, stopped_.at_ns));
   result_.phases.push_back(
       PhaseBetween(report::PhaseName::kDrain, result_.run, stopped_.at_ns, ended.at_ns));
-  FillOutcome(outcome, ended.at_ns - started_.at_ns, result_);
-  result_.resources = app::DescribeResources(started_, ended,
+  FillOutcome(measured_, Collect(), stopped_.at_ns - started_.at_ns, result_);
+  result_.resources = app::DescribeResources(started_, stopped_,
                                              {.threads = threads_,
-                                              .messages = outcome.messages,
+                                              .messages = measured_.messages,
                                               .rss_before_bytes = rss_before_bytes_,
-                                              .connections = outcome.open_max});
+                                              .connections = measured_.open_max});
 
   int exit_code = app::kExitOk;
   if (!status_.ok()) {

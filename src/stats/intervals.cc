@@ -72,8 +72,13 @@ std::unique_ptr<Histogram> IntervalBoard::Post(int worker, int64_t index,
         spare_.pop_back();
       }
     } else {
+      // Its latencies are lost to the series; its counts are not.
       ++dropped_;
       next = std::move(latency);
+      end_ = first_ + kPendingMax;
+      Pending& newest = At(end_ - 1);
+      AddCounts(counts, newest.workers == 0, newest.counts);
+      newest.workers = std::max(newest.workers, 1);
     }
   }
   if (!kept && has_latency) next->Reset();

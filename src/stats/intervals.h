@@ -8,8 +8,8 @@
 //
 // Bounds: an interval that waits for its last worker or for the coordinator keeps one histogram
 // for each post. At most kPendingMax intervals wait. When a worker is further ahead than that
-// (another worker or the coordinator has been stuck for so long), its post is dropped: the
-// interval will say that a worker is missing, and dropped() counts it. Workers never wait.
+// (another worker or the coordinator has been stuck for so long), its counts go to the newest
+// interval that is kept, its latencies are dropped, and dropped() counts it. Workers never wait.
 #ifndef RINGECHO_STATS_INTERVALS_H_
 #define RINGECHO_STATS_INTERVALS_H_
 
@@ -74,7 +74,7 @@ class IntervalBoard {
   // when there is none yet or any more. Never waits. Intervals without any post are skipped.
   std::optional<Interval> Take();
 
-  // Posts that were dropped because kPendingMax intervals were waiting.
+  // Posts whose latencies were dropped because kPendingMax intervals were waiting.
   uint64_t dropped() const;
 
  private:

@@ -27,7 +27,7 @@ COMMON = [
     (["--buffers", "0"], ["--buffers", '"0"', "1 to 32768"]),
     (["--buffers", "32769"], ["--buffers", '"32769"', "1 to 32768"]),
     (["--buffer-size", "15"], ["--buffer-size", '"15"', "16 to 16777216"]),
-    (["-i", "9ms"], ["--interval", '"9ms"', "at least 10ms"]),
+    (["-i", "9ms"], ["--interval", '"9ms"', "10ms to"]),
     (["-i", ""], ["--interval", '""', "takes a time"]),
     (["-i", "5 parsecs"], ["--interval", '"5 parsecs"', "takes a time"]),
     (["--label", "key"], ["--label", '"key"', "KEY=VALUE"]),

@@ -106,6 +106,16 @@ void Core::Close(ConnId id, CloseReason reason) {
   if (c != nullptr && c->state != State::kClosing) StartClosing(id.slot, *c, reason);
 }
 
+// What this engine holds for the peer, and what the kernel does until it is acknowledged.
+int64_t Core::Undelivered(ConnId id) {
+  Connection* c = Find(id);
+  if (c == nullptr) return 0;
+  int in_kernel = 0;
+  counters_.syscalls.Increment();
+  if (ioctl(c->fd.get(), SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
+  return static_cast<int64_t>(c->out_left) + in_kernel;
+}
+
 void Core::Finish(ConnId id, CloseReason reason) {
   Connection* c = Find(id);
   if (c == nullptr) return;

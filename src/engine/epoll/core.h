@@ -56,6 +56,7 @@ class Core {
   ConnectResult Connect(const net::Address& to, const net::Address* from);
   bool CanSend(ConnId id);
   void Send(ConnId id, std::span<const std::byte> payload);
+  int64_t Undelivered(ConnId id);
   void Close(ConnId id, CloseReason reason);
   void Finish(ConnId id, CloseReason reason);
   void StopListening() { acceptor_.StopListening(); }

@@ -16,8 +16,8 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "engine/counters.h"
-#include "engine/features.h"
 #include "engine/epoll/core.h"
+#include "engine/features.h"
 #include "engine/options.h"
 #include "engine/stream.h"
 #include "net/address.h"
@@ -42,6 +42,7 @@ class Engine {
   }
   bool CanSend(ConnId id) { return core_.CanSend(id); }
   void Send(ConnId id, std::span<const std::byte> payload) { core_.Send(id, payload); }
+  int64_t Undelivered(ConnId id) { return core_.Undelivered(id); }
   void Close(ConnId id, CloseReason reason) { core_.Close(id, reason); }
   void Finish(ConnId id, CloseReason reason) { core_.Finish(id, reason); }
   void StopListening() { core_.StopListening(); }

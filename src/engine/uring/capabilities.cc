@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -42,46 +43,67 @@ bool FirstCompletionHasMore(KernelRing& ring, bool is_descriptor) {
   return more;
 }
 
-bool TryMultishotReceive() {
-  std::unique_ptr<KernelRing> ring = SmallRing(0);
-  if (ring == nullptr) return false;
+// A trial that could not be made for want of memory or descriptors says nothing about the kernel.
+bool IsShortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+// What a trial found: whether it works, or the errno of a shortage.
+struct Trial {
+  bool works = false;
+  int shortage = 0;
+};
+
+Trial Failed(int error) { return {.works = false, .shortage = IsShortage(error) ? error : 0}; }
+
+Trial TryMultishotReceive() {
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
   auto buffers = BufferRing::Create(*ring, 1, 16);
+  if (!buffers.ok()) return {};
   int pair[2];
-  if (!buffers.ok() || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return Failed(errno);
   base::UniqueFd receiver(pair[0]);
   base::UniqueFd sender(pair[1]);
-  if (write(sender.get(), "x", 1) != 1) return false;
+  if (write(sender.get(), "x", 1) != 1) return Failed(errno);
   io_uring_sqe* sqe = ring->GetSqe();
   io_uring_prep_rw(IORING_OP_RECV, sqe, receiver.get(), nullptr, 0, 0);
   sqe->ioprio = IORING_RECV_MULTISHOT;
   sqe->flags = IOSQE_BUFFER_SELECT;
   sqe->buf_group = BufferRing::kGroup;
   sqe->user_data = 0;
-  bool works = FirstCompletionHasMore(*ring, false);
+  Trial trial{.works = FirstCompletionHasMore(*ring, false), .shortage = 0};
   ring.reset();  // before the buffers it may still use
-  return works;
+  return trial;
 }
 
-bool TryMultishotAccept() {
-  std::unique_ptr<KernelRing> ring = SmallRing(0);
-  if (ring == nullptr) return false;
+Trial TryMultishotAccept() {
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
   base::UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   base::UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!listener.valid() || !client.valid()) return false;
+  // One more for the connection that is accepted.
+  base::UniqueFd spare(dup(listener.get()));
+  if (!listener.valid() || !client.valid() || !spare.valid()) return Failed(errno);
+  spare.Reset();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socklen_t length = sizeof(sa_family_t);  // autobind: the kernel picks an abstract name
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener.get(), generic, length) != 0 || listen(listener.get(), 1) != 0) return false;
+  if (bind(listener.get(), generic, length) != 0 || listen(listener.get(), 1) != 0) {
+    return Failed(errno);
+  }
   length = sizeof(address);
   if (getsockname(listener.get(), generic, &length) != 0 ||
       connect(client.get(), generic, length) != 0) {
-    return false;
+    return Failed(errno);
   }
   io_uring_sqe* sqe = ring->GetSqe();
   io_uring_prep_multishot_accept(sqe, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
   sqe->user_data = 0;
-  return FirstCompletionHasMore(*ring, true);
+  return {.works = FirstCompletionHasMore(*ring, true), .shortage = 0};
 }
 
 // A round trip through the ring: setup may succeed where a filter still denies io_uring_enter.
@@ -116,7 +138,8 @@ bool HasEchoOperations(const std::vector<uint8_t>& opcodes) {
   return true;
 }
 
-unsigned SupportedSetupFlags() {
+// Fills `flags`; the errno of a shortage, or 0.
+int ProbeSetupFlags(unsigned& flags) {
   constexpr std::array kSets = {
       IORING_SETUP_SUBMIT_ALL,
       IORING_SETUP_COOP_TASKRUN,
@@ -124,11 +147,15 @@ unsigned SupportedSetupFlags() {
       IORING_SETUP_SINGLE_ISSUER,
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
   };
-  unsigned flags = 0;
   for (unsigned set : kSets) {
-    if (SmallRing(set) != nullptr) flags |= set;
+    int error = 0;
+    if (SmallRing(set, &error) != nullptr) {
+      flags |= set;
+    } else if (IsShortage(error)) {
+      return error;
+    }
   }
-  return flags;
+  return 0;
 }
 
 void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts) {
@@ -159,11 +186,17 @@ Capabilities ProbeCapabilities() {
     SetAbsent(caps, Absence::kSeccomp, EPERM, ReadSystemFacts());
     return caps;
   }
-  caps.available = true;
-  caps.setup_flags = SupportedSetupFlags();
   caps.buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
-  caps.multishot_recv = caps.buffer_ring && TryMultishotReceive();
-  caps.multishot_accept = TryMultishotAccept();
+  Trial receive = caps.buffer_ring ? TryMultishotReceive() : Trial{};
+  Trial accept = TryMultishotAccept();
+  caps.multishot_recv = receive.works;
+  caps.multishot_accept = accept.works;
+  for (int shortage : {ProbeSetupFlags(caps.setup_flags), receive.shortage, accept.shortage}) {
+    if (shortage == 0) continue;
+    SetAbsent(caps, Absence::kOutOfResources, shortage, {});
+    return caps;
+  }
+  caps.available = true;
   return caps;
 }
 

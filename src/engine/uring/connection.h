@@ -129,7 +129,7 @@ struct Connection {
   Links starved;    // waits for a free provided buffer
   Links holding;    // holds provided buffers
   Links wants_sqe;  // found the submission queue full
-  Links recancel;   // a cancel came to nothing and is to be tried again
+  Links resting;    // tries again after a little while
 };
 
 }  // namespace ringecho::engine::uring

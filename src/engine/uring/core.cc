@@ -18,6 +18,9 @@
 namespace ringecho::engine::uring {
 namespace {
 
+// Before something that came to nothing is tried again.
+constexpr int64_t kRestNs = base::kNsPerMs;
+
 ReceiveMode ChooseMode(const Options& options, const Capabilities& caps) {
   if (options.receive_mode == ReceiveMode::kMultishot &&
       !(caps.multishot_recv && caps.buffer_ring)) {
@@ -34,6 +37,7 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
       mode_(ChooseMode(options, caps)),
       // A limit must hold exactly, and a multishot accept cannot be stopped in time.
       multishot_accept_(caps.multishot_accept && options.accept_gate == nullptr),
+      wait_all_((caps.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0 ? MSG_WAITALL : 0),
       table_(options.max_connections),
       wakeup_(std::move(wakeup)),
       writable_(std::move(writable)),
@@ -41,10 +45,13 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
       starved_(table_),
       holding_(table_),
       wants_sqe_(table_),
-      recancel_(table_) {}
+      resting_(table_) {}
 
 Core::~Core() {
-  table_.ForEach([](uint32_t, Connection& c) { base::UniqueFd closes(c.fd); });
+  // A close in flight has had its descriptor; the number may be somebody else's by now.
+  table_.ForEach([](uint32_t, Connection& c) {
+    if (c.state != State::kClosing) base::UniqueFd closes(c.fd);
+  });
 }
 
 absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const Capabilities& caps,
@@ -178,10 +185,10 @@ void Core::EndBatch(int64_t now_ns) {
   ArmAccepts(now_ns);
   ArmOwnPolls();
   EndLingering(now_ns);
-  if (now_ns >= recancel_at_) {
-    recancel_at_ = base::kNever;
-    while (!recancel_.empty()) {
-      uint32_t slot = recancel_.PopFront();
+  if (now_ns >= rest_until_) {
+    rest_until_ = base::kNever;
+    while (!resting_.empty()) {
+      uint32_t slot = resting_.PopFront();
       Pump(slot, table_[slot]);
     }
   }
@@ -253,15 +260,13 @@ bool Core::CancelOp(uint32_t slot, Op op) {
 // kernel to another (from the poll to an io-wq thread), where it cannot be found [seen on Linux
 // 6.18]. If the target is still in flight when this is known, it is cancelled again a little later.
 void Core::OnCancel(const io_uring_cqe& cqe) {
-  constexpr int64_t kRecancelNs = base::kNsPerMs;
   if (cqe.res != -ENOENT && cqe.res != -EALREADY) return;
   uint32_t slot = UserData::Slot(cqe.user_data);
   Op target = UserData::CancelTarget(cqe.user_data);
-  int64_t again_at = base::NowNs() + kRecancelNs;
   if (target == Op::kAccept) {
     if (slot >= listeners_.size() || !listeners_[slot].armed) return;
     listeners_[slot].cancelled = false;
-    PauseAccepting(again_at);
+    PauseAccepting(base::NowNs() + kRestNs);
     return;
   }
   Connection* c = table_.Find(slot, UserData::Generation(cqe.user_data), UserData::kMask24);
@@ -270,8 +275,22 @@ void Core::OnCancel(const io_uring_cqe& cqe) {
   if (target == Op::kReceive) c->receive_cancelled = false;
   if (target == Op::kSend) c->send_cancelled = false;
   if (target == Op::kWatch) c->watch_cancelled = false;
-  recancel_.PushBack(slot);
-  recancel_at_ = std::min(recancel_at_, again_at);
+  RestBeforePump(slot);
+}
+
+void Core::RestBeforePump(uint32_t slot) {
+  resting_.PushBack(slot);
+  rest_until_ = std::min(rest_until_, base::NowNs() + kRestNs);
+}
+
+// What this engine holds for the peer, and what the kernel does until it is acknowledged.
+int64_t Core::Undelivered(ConnId id) {
+  Connection* c = Find(id);
+  if (c == nullptr) return 0;
+  int in_kernel = 0;
+  counters_.syscalls.Increment();
+  if (ioctl(c->fd, SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
+  return int64_t{c->queued_bytes} + in_kernel;
 }
 
 void Core::Pump(uint32_t slot, Connection& c) {
@@ -390,7 +409,7 @@ std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
   Closed closed{Id(slot), c->reason};
   if (c->holds_place) options_.accept_gate->Leave();
   wants_sqe_.Remove(slot);
-  recancel_.Remove(slot);
+  resting_.Remove(slot);
   table_.Free(slot);
   counters_.open.Sub(1);
   accept_again_ = true;

@@ -72,6 +72,7 @@ class Core {
   ConnectResult Connect(const net::Address& to, const net::Address* from);
   bool CanSend(ConnId id);
   void Send(ConnId id, std::span<const std::byte> payload);
+  int64_t Undelivered(ConnId id);
   void Close(ConnId id, CloseReason reason);
   void Finish(ConnId id, CloseReason reason);
   void StopListening();
@@ -110,7 +111,7 @@ class Core {
   // When EndBatch has something to do although no completion comes.
   int64_t NextDeadline() const {
     int64_t linger_at = lingering_.empty() ? INT64_MAX : lingering_.front().until_ns;
-    return std::min({accept_retry_at_, recancel_at_, linger_at});
+    return std::min({accept_retry_at_, rest_until_, linger_at});
   }
 
   // Starts closing everything; the caller goes on draining until idle().
@@ -168,6 +169,7 @@ class Core {
   void TerminateWithErrno(uint32_t slot, Connection& c, int error);
   void EndOutput(uint32_t slot, Connection& c);
   void EndLingering(int64_t now_ns);
+  void RestBeforePump(uint32_t slot);
   void OnPeerEof(uint32_t slot, Connection& c);
   void OnReceiveError(uint32_t slot, Connection& c, int error);
   void CloseNow(uint32_t slot, Connection& c);
@@ -193,6 +195,10 @@ class Core {
   const Options options_;
   const ReceiveMode mode_;
   const bool multishot_accept_;
+  // MSG_WAITALL or 0. Before Linux 6.1 a send with it that is cancelled after a part was taken may
+  // report ECANCELED instead of the part (kernel commit 7e6b638ed501), and the part would be sent
+  // twice. Detect: defer_taskrun came with the same release.
+  const int wait_all_;
   Counters counters_;
   Features features_;
 
@@ -214,8 +220,8 @@ class Core {
   SlotList<&Connection::starved> starved_;
   SlotList<&Connection::holding> holding_;
   SlotList<&Connection::wants_sqe> wants_sqe_;
-  SlotList<&Connection::recancel> recancel_;
-  int64_t recancel_at_ = INT64_MAX;  // base::kNever: nothing to cancel again
+  SlotList<&Connection::resting> resting_;
+  int64_t rest_until_ = INT64_MAX;  // base::kNever: nothing to cancel again
 
   // Since Finish, oldest first; ids of connections that have ended meanwhile are skipped.
   struct Lingering {

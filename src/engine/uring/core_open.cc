@@ -207,13 +207,23 @@ std::optional<ConnId> Core::Adopt(int fd, bool holds_place) {
 ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   if (table_.full()) return NotOpened(CloseReason::kNoMemory);
   counters_.syscalls.Add(static_cast<uint64_t>(net::NewConnectSocketCalls(to, from)));
-  int fd = net::NewConnectSocket(to, from, SOCK_CLOEXEC);
+  // A unix socket connects at once or not at all. Left to the ring, one whose listener's backlog is
+  // full would sit in an io-wq thread until there is room.
+  bool at_once = to.is_unix();
+  int fd = net::NewConnectSocket(to, from, SOCK_CLOEXEC | (at_once ? SOCK_NONBLOCK : 0));
   if (fd < 0) return NotOpened(ReasonFromErrno(-fd));
   uint32_t slot = table_.Allocate();
   Connection& c = table_[slot];
   c.fd = fd;
   c.state = State::kConnecting;
   counters_.open.Increment();
+  if (at_once) {
+    counters_.syscalls.Add(2);
+    if (connect(fd, to.get(), to.length()) != 0 || fcntl(fd, F_SETFL, 0) != 0) {
+      TerminateWithErrno(slot, c, errno);
+      return {.ok = true, .id = Id(slot), .error = CloseReason::kOther};
+    }
+  }
   io_uring_sqe* sqe = Sqe();
   if (sqe == nullptr) {
     // The queue is full and the kernel takes nothing: undo, the caller tries later.
@@ -222,7 +232,11 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
     counters_.open.Sub(1);
     return NotOpened(CloseReason::kNoMemory);
   }
-  io_uring_prep_connect(sqe, fd, to.get(), to.length());
+  if (at_once) {
+    io_uring_prep_nop(sqe);  // OnOpen comes from the loop all the same
+  } else {
+    io_uring_prep_connect(sqe, fd, to.get(), to.length());
+  }
   sqe->user_data = Tag(Op::kConnect, slot);
   c.connect_armed = true;
   return {.ok = true, .id = Id(slot)};

@@ -54,7 +54,8 @@ void Core::OnWatch(const io_uring_cqe& cqe) {
   Connection* c = FindFor(cqe);
   if (c == nullptr) return;
   c->watch_armed = false;
-  if (cqe.res > 0 && (cqe.res & (POLLRDHUP | POLLHUP | POLLERR)) != 0) c->half_closed = true;
+  // An error leaves us blind: then the careful way of sending is taken without being told.
+  if (cqe.res != -ECANCELED) c->half_closed = true;
   Pump(UserData::Slot(cqe.user_data), *c);
 }
 
@@ -192,8 +193,11 @@ void Core::OnReceiveError(uint32_t slot, Connection& c, int error) {
       return;
     case ECANCELED:
     case EINTR:
-    case EAGAIN:
       Pump(slot, c);
+      return;
+    case EAGAIN:
+      // Not what a blocking socket says; whatever makes it so must not make us spin.
+      RestBeforePump(slot);
       return;
     default:
       break;
@@ -260,9 +264,9 @@ void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
     // write(2) semantics: no MSG_NOSIGNAL, so both programs ignore SIGPIPE.
     io_uring_prep_write_fixed(sqe, c.fd, c.send_at, c.send_left, 0, index);
   } else {
-    // MSG_WAITALL: since 5.19 the kernel finishes a short send itself instead of reporting it.
-    // Short ones are dealt with all the same.
-    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, MSG_WAITALL | MSG_NOSIGNAL);
+    // MSG_WAITALL: the kernel finishes a short send itself instead of reporting it. Short ones are
+    // dealt with all the same.
+    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, wait_all_ | MSG_NOSIGNAL);
   }
 }
 
@@ -280,11 +284,15 @@ Sent Core::OnSend(const io_uring_cqe& cqe) {
     c->send_at += taken;
     c->send_left -= taken;
     if (c->source != SendSource::kPayload) c->queued_bytes -= taken;
+    // A payload is told once, when all of it is taken; an echo part by part.
+    bool payload = c->source == SendSource::kPayload;
+    size_t whole = 0;
     if (c->send_left == 0) {
-      done = CompleteSend(slot, *c);
+      whole = CompleteSend(slot, *c);
     } else {
       counters_.short_sends.Increment();
     }
+    done = payload ? whole : taken;
   } else if (cqe.res == 0) {
     // A stream socket never takes nothing of something; retrying could go on for ever.
     TerminateWithErrno(slot, *c, EIO);

@@ -60,7 +60,7 @@ TEST(OptionsTest, EveryBadOptionIsOneLineThatNamesItAndExitsWith2) {
            {{"--cpus", "3-1"}, "--cpus: got \"3-1\", takes CPU numbers"},
            {{"--buffers", "x"}, "--buffers: got \"x\", takes a number"},
            {{"--buffer-size", "17m"}, "--buffer-size: got \"17m\", takes 16 to 16777216"},
-           {{"-i", "1ms"}, "--interval: got \"1ms\", takes at least 10ms"},
+           {{"-i", "1ms"}, "--interval: got \"1ms\", takes 10ms to 86400s"},
            {{"--label", "=x"}, "--label: got \"=x\", takes KEY=VALUE"},
            {{"--label", "k"}, "--label: got \"k\", takes KEY=VALUE"},
            {{"--label", "k=1", "--label", "k=2"}, "--label: got \"k\" twice"},

@@ -43,6 +43,15 @@ TEST_F(SupervisorTest, ANotificationIsSeenOnceHoweverOftenItWasGiven) {
   EXPECT_EQ(supervisor_->WaitUntil(base::NowNs()).kind, Kind::kTimeout);
 }
 
+TEST_F(SupervisorTest, ASignalBeforeTheRunIsKeptForIt) {
+  kill(getpid(), SIGTERM);
+  supervisor_->Notify();
+  supervisor_->WaitNotified(base::kNever);
+  Supervisor::Event event = supervisor_->WaitUntil(base::kNever);
+  EXPECT_EQ(event.kind, Kind::kSignal);
+  EXPECT_EQ(event.signal, SIGTERM);
+}
+
 TEST_F(SupervisorTest, TheFirstErrorOfTheWorkersIsReported) {
   Workers workers(*supervisor_);
   workers.Start(3, {}, [](int index) {

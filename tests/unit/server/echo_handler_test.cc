@@ -22,12 +22,14 @@ using ::testing::Pair;
 struct FakeEngine {
   void Close(ConnId id, CloseReason reason) { closed.emplace_back(id.slot, reason); }
   void Finish(ConnId id, CloseReason reason) { finished.emplace_back(id.slot, reason); }
+  int64_t Undelivered(ConnId) const { return undelivered; }
   void StopListening() { listening = false; }
   void Exit() { exited = true; }
 
   std::vector<std::pair<uint32_t, CloseReason>> closed;
   std::vector<std::pair<uint32_t, CloseReason>> finished;
   bool listening = true;
+  int64_t undelivered = 0;
   bool exited = false;
 };
 
@@ -85,6 +87,34 @@ TEST_F(EchoHandlerTest, ClosesOnlyConnectionsThatHaveBeenIdleForSoLong) {
   handler_->OnDeadline(engine_, opened + 12 * base::kNsPerSec);
   EXPECT_THAT(engine_.closed,
               ElementsAre(Pair(0, CloseReason::kTimeout), Pair(1, CloseReason::kTimeout)));
+}
+
+TEST_F(EchoHandlerTest, ASlowReaderIsNotIdle) {
+  Make({.idle_timeout_ns = base::kNsPerSec});
+  Open(0);
+  int64_t now = base::NowNs();
+  for (int i = 1; i <= 5; ++i) {
+    engine_.undelivered = 1000 - i;
+    handler_->OnDeadline(engine_, now += 1100 * base::kNsPerMs);
+    EXPECT_THAT(engine_.closed, IsEmpty()) << i;
+  }
+  handler_->OnDeadline(engine_, now += 1100 * base::kNsPerMs);
+  EXPECT_THAT(engine_.closed, ElementsAre(Pair(0, CloseReason::kTimeout)))
+      << "one that has stopped reading is";
+}
+
+TEST_F(EchoHandlerTest, DrainingWaitsForThoseWhoAreOwedSomething) {
+  Make();
+  Open(0);
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  engine_.undelivered = 1;
+  int64_t now = base::NowNs();
+  handler_->OnDeadline(engine_, now + 2 * EchoHandler::kDrainIdleNs);
+  EXPECT_THAT(engine_.finished, IsEmpty());
+  engine_.undelivered = 0;
+  handler_->OnDeadline(engine_, now + 4 * EchoHandler::kDrainIdleNs);
+  EXPECT_THAT(engine_.finished, ElementsAre(Pair(0, CloseReason::kLocal)));
 }
 
 TEST_F(EchoHandlerTest, WithoutAnIdleTimeoutConnectionsMayIdleForEver) {

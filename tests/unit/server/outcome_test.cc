@@ -38,7 +38,7 @@ TEST(OutcomeTest, AddsUpWorkersAndKeepsOrderlyEndsOutOfTheErrors) {
 
   Outcome outcome = CollectOutcome({&first, &second}, app::CounterSums(counters));
   report::Result result;
-  FillOutcome(outcome, 2 * base::kNsPerSec, result);
+  FillOutcome(outcome, outcome, 2 * base::kNsPerSec, result);
   EXPECT_EQ(result.totals.messages, 7);
   EXPECT_EQ(result.totals.messages_per_s, 3.5);
   EXPECT_EQ(result.totals.bytes_per_s, 320);
@@ -51,7 +51,7 @@ TEST(OutcomeTest, AddsUpWorkersAndKeepsOrderlyEndsOutOfTheErrors) {
 
 TEST(OutcomeTest, NothingMeasuredIsNoDivisionByZero) {
   report::Result result;
-  FillOutcome(Outcome{}, 0, result);
+  FillOutcome(Outcome{}, Outcome{}, 0, result);
   EXPECT_EQ(result.totals.messages_per_s, 0);
   EXPECT_THAT(result.engine_stats, Not(Contains(Key("syscalls_per_message"))));
 }

@@ -191,6 +191,22 @@ TEST(IntervalBoardTest, AWorkerTooFarAheadLosesPostsAndIsNotHeldUp) {
   EXPECT_EQ(board.dropped(), 2u);
 }
 
+TEST(IntervalBoardTest, WhatIsCountedIsNeverLost) {
+  IntervalBoard board(1);
+  IntervalCounts counts;
+  counts.messages = 1;
+  counts.cpu_ns = 10;
+  for (int64_t index = 0; index < 100; ++index) board.Post(0, index, counts, nullptr);
+  uint64_t messages = 0;
+  int64_t cpu_ns = 0;
+  while (const std::optional<Interval> taken = board.Take()) {
+    messages += taken->counts.messages;
+    cpu_ns += taken->counts.cpu_ns;
+  }
+  EXPECT_EQ(messages, 100u);
+  EXPECT_EQ(cpu_ns, 1000);
+}
+
 TEST(IntervalBoardTest, ACoordinatorThatWasAwayGetsTheOldestAndThenTheNew) {
   IntervalBoard board(1);
   constexpr int64_t kPosts = 100;
