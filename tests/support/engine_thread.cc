@@ -133,6 +133,10 @@ class Facade final : public AnyEngine {
     checker_.Sending(id, payload.size());
     engine_.Send(id, payload);
   }
+  int64_t Undelivered(ConnId id) override {
+    InsideEngine inside(checker_);
+    return engine_.Undelivered(id);
+  }
   void Close(ConnId id, CloseReason reason) override {
     InsideEngine inside(checker_);
     checker_.Closing(id);

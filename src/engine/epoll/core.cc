@@ -58,7 +58,7 @@ Core::~Core() {
 
 ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   uint32_t slot = table_.Allocate();
-  if (slot == table_.kNone) return {.ok = false, .id = {}, .error = CloseReason::kNoDescriptors};
+  if (slot == table_.kNone) return {.ok = false, .id = {}, .error = CloseReason::kNoMemory};
   int fd = net::NewConnectSocket(to, from, SOCK_NONBLOCK);
   counters_.syscalls.Add(static_cast<uint64_t>(net::NewConnectSocketCalls(to, from)));
   if (fd < 0) {
@@ -110,10 +110,7 @@ void Core::Close(ConnId id, CloseReason reason) {
 int64_t Core::Undelivered(ConnId id) {
   Connection* c = Find(id);
   if (c == nullptr) return 0;
-  int in_kernel = 0;
-  counters_.syscalls.Increment();
-  if (ioctl(c->fd.get(), SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
-  return static_cast<int64_t>(c->out_left) + in_kernel;
+  return static_cast<int64_t>(c->out_left) + Unacknowledged(*c);
 }
 
 void Core::Finish(ConnId id, CloseReason reason) {
@@ -286,10 +283,10 @@ Core::Rest Core::DiscardInput(uint32_t slot, Connection& c) {
   return Rest::kMore;
 }
 
-bool Core::AllAcknowledged(const Connection& c) {
-  int unacknowledged = 0;
+int Core::Unacknowledged(const Connection& c) {
+  int bytes = 0;
   counters_.syscalls.Increment();
-  return ioctl(c.fd.get(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+  return ioctl(c.fd.get(), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 // close(2) with input unread resets the connection, and a reset destroys what the peer's kernel has
@@ -297,7 +294,7 @@ bool Core::AllAcknowledged(const Connection& c) {
 void Core::FinishOutput(uint32_t slot, Connection& c) {
   Rest rest = DiscardInput(slot, c);
   if (rest == Rest::kOver) return;
-  if (rest == Rest::kNothingNow && AllAcknowledged(c)) {
+  if (rest == Rest::kNothingNow && Unacknowledged(c) == 0) {
     StartClosing(slot, c, c.reason);
     return;
   }

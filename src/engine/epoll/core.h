@@ -138,7 +138,9 @@ class Core {
   // One send(2); returns how much the kernel took and closes the connection on an error.
   size_t SendSome(uint32_t slot, Connection& c, std::span<const std::byte> data);
   void FinishOutput(uint32_t slot, Connection& c);
-  bool AllAcknowledged(const Connection& c);
+  // Bytes this kernel keeps until the peer's kernel has them (a unix socket: until the peer reads
+  // them).
+  int Unacknowledged(const Connection& c);
 
   int64_t NextTimerNs() const;
   void RunTimers(int64_t now_ns);

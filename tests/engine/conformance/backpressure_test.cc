@@ -109,6 +109,33 @@ TEST_P(ConformanceTest, APeerThatStartsToReadCanGoOnSending) {
   ExpectRest(flooder, pattern.substr(sent % pattern.size()) + pattern, 0);
 }
 
+TEST_P(ConformanceTest, KnowsWhatAPeerHasNotTaken) {
+  ConnId id;
+  echo_.on_open = [&](AnyEngine&, ConnId opened) { id = opened; };
+  auto server = StartServer();
+  std::string pattern = RandomBytes(17, kPatternBytes);
+  Peer peer = Connect(kSmallReceiveBuffer);
+  auto undelivered = [&] {
+    int64_t bytes = -1;
+    server->Call([&](AnyEngine& engine) { bytes = engine.Undelivered(id); });
+    return bytes;
+  };
+  ASSERT_TRUE(WaitUntil([&] { return echo_.opened == 1; }));
+  EXPECT_EQ(undelivered(), 0);
+  uint64_t sent = FillUp(peer, pattern, server->counters());
+  EXPECT_GT(undelivered(), 0);
+  // The engine holds some of what it has received, and its kernel at most all of it (counted with
+  // the kernel's own overhead on unix sockets).
+  if (!is_unix()) {
+    EXPECT_LE(static_cast<uint64_t>(undelivered()), server->counters().bytes_received.Get());
+  }
+  EXPECT_EQ(peer.Receive(sent).size(), sent);
+  EXPECT_TRUE(WaitUntil([&] { return undelivered() == 0; }));
+  peer.Close();
+  ASSERT_TRUE(WaitUntil([&] { return echo_.closed == 1; }));
+  EXPECT_EQ(undelivered(), 0) << "of a connection that is gone";
+}
+
 TEST_P(ConformanceTest, APeerThatVanishesWithABacklogLeavesNothingBehind) {
   auto server = StartServer();
   std::string pattern = RandomBytes(10, kPatternBytes);

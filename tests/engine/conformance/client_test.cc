@@ -168,6 +168,27 @@ TEST_P(ConformanceTest, ClientOfALargePayloadGetsItsEchoMeanwhile) {
   EXPECT_TRUE(SameBytes(client.input[0], talk.region));
 }
 
+TEST_P(ConformanceTest, AConnectInsideOnClosedMayHaveTheSameSlot) {
+  auto server = StartServer();
+  Conversation talk("ping");
+  int left = 100;
+  TestClient client;
+  client.on_open = [&](AnyEngine& engine, ConnId id) { engine.Send(id, AsBytes(talk.region)); };
+  client.on_data = [&](AnyEngine& engine, ConnId id, std::span<const std::byte>) {
+    if (client.input[0].size() % 4 == 0) engine.Close(id, CloseReason::kLocal);
+    return Verdict::kConsumed;
+  };
+  client.on_closed = [&](AnyEngine& engine, ConnId, CloseReason) {
+    if (--left == 0) return;
+    EXPECT_TRUE(engine.Connect(address(), nullptr).ok);
+  };
+  auto engine = StartEngine(client, talk.Options(1));
+  ASSERT_TRUE(ConnectFrom(*engine, address()).ok);
+  EXPECT_TRUE(WaitUntil([&] { return client.ClosedFor(CloseReason::kLocal) == 100; }));
+  EXPECT_EQ(client.opened, 100);
+  EXPECT_EQ(engine->counters().connected.Get(), 100U);
+}
+
 TEST_P(ConformanceTest, ConnectWhereNobodyListensIsRefused) {
   NewListener();  // And gone again: the port is free, the path is stale.
   TestClient client;

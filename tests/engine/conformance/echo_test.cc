@@ -53,6 +53,7 @@ TEST_P(EchoTest, EchoesAMegabyteWhileItIsStillComing) {
   std::string got = peer.Receive(data.size());
   sender.join();
   EXPECT_TRUE(SameBytes(got, data));
+  EXPECT_TRUE(WaitUntil([&] { return echo_.sent == data.size(); })) << "not all of it was told";
 }
 
 TEST_P(EchoTest, EchoesSingleBytesThatTrickleIn) {
