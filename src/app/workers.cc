@@ -9,7 +9,7 @@ namespace ringecho::app {
 Workers::~Workers() { Join().IgnoreError(); }
 
 void Workers::Start(int count, const std::vector<int>& cpus,
-                    std::function<absl::Status(int)> body) {
+                    const std::function<absl::Status(int)>& body) {
   results_.assign(static_cast<size_t>(count), absl::OkStatus());
   running_.store(count);
   for (int i = 0; i < count; ++i) {

@@ -20,7 +20,7 @@ class Workers {
 
   // Starts `count` threads that run body(index); thread i is pinned to cpus[i % size], unless cpus
   // is empty. Once only.
-  void Start(int count, const std::vector<int>& cpus, std::function<absl::Status(int)> body);
+  void Start(int count, const std::vector<int>& cpus, const std::function<absl::Status(int)>& body);
 
   int running_count() const { return running_.load(); }
   bool running() const { return running_count() > 0; }

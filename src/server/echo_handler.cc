@@ -14,9 +14,9 @@ bool IsOrderly(engine::CloseReason reason) {
 
 }  // namespace
 
-EchoHandler::EchoHandler(const HandlerOptions& options, IntervalPoster poster)
+EchoHandler::EchoHandler(const HandlerOptions& options, const IntervalPoster& poster)
     : options_(options),
-      poster_(std::move(poster)),
+      poster_(poster),
       watches_activity_(options.idle_timeout_ns > 0),
       slots_(options.max_connections),
       idle_(watches_activity_ ? options.max_connections : 0, options.idle_timeout_ns) {}

@@ -45,7 +45,7 @@ class EchoHandler {
   static constexpr int64_t kDrainGraceNs = 2 * base::kNsPerSec;
   static constexpr int64_t kDrainLastNs = kDrainGraceNs + base::kNsPerSec;
 
-  EchoHandler(const HandlerOptions& options, IntervalPoster poster);
+  EchoHandler(const HandlerOptions& options, const IntervalPoster& poster);
 
   template <class E>
   void OnOpen(E&, engine::ConnId id) {

@@ -7,7 +7,8 @@
 #include "server/server.h"
 
 int main(int argc, char** argv) {
-  using namespace ringecho;
+  namespace app = ringecho::app;
+  namespace server = ringecho::server;
   server::Options options;
   if (std::optional<int> code = server::ParseOptions(argc, argv, options)) return *code;
   auto supervisor = app::Supervisor::Create();

@@ -340,7 +340,7 @@ void ServerRun::PrintIntervals() {
     if (!options_.common.quiet) {
       std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kServer, interval).c_str());
     }
-    result_.intervals.push_back(std::move(interval));
+    result_.intervals.push_back(interval);
   }
   std::fflush(human_);
 }

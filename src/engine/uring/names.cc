@@ -109,6 +109,7 @@ std::vector<std::string> SetupFlagNames(unsigned flags) { return BitNames(flags,
 
 std::vector<std::string> OpcodeNames(const std::vector<uint8_t>& opcodes) {
   std::vector<std::string> out;
+  out.reserve(opcodes.size());
   for (uint8_t opcode : opcodes) out.push_back(NameOf(opcode, kOpcodes, "op_"));
   return out;
 }
