@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct HandlerOptions {
   int64_t idle_timeout_ns = 0;   // 0: connections may idle for ever
   bool verbose = false;
   const Control* control = nullptr;
+  // Called once, on the thread of the engine, when it learns that it is to drain: what was echoed
+  // before is counted by then.
+  std::function<void()> on_drain = nullptr;
 };
 
 class EchoHandler {
@@ -79,6 +83,7 @@ class EchoHandler {
       engine.Exit();
     } else if (order == Order::kDrain && !draining()) {
       engine.StopListening();
+      if (options_.on_drain) options_.on_drain();
       StartDraining(base::NowNs());
       if (counters_.open.Get() == 0) engine.Exit();
     }

@@ -11,18 +11,17 @@ int64_t Get(const stats::Counter& counter) { return static_cast<int64_t>(counter
 
 }  // namespace
 
-Outcome CollectOutcome(const std::vector<const HandlerCounters*>& handlers,
-                       const app::CounterSums& engine) {
-  Outcome outcome;
-  outcome.engine = engine;
-  for (const HandlerCounters* handler : handlers) {
-    outcome.messages += Get(handler->messages);
-    outcome.open_max += Get(handler->open_max);
-    for (size_t i = 0; i < outcome.closed.size(); ++i) {
-      outcome.closed[i] += Get(handler->closed[i]);
-    }
-  }
-  return outcome;
+Outcome::Outcome(const HandlerCounters& handler, const engine::Counters& counters)
+    : messages(Get(handler.messages)), open_max(Get(handler.open_max)), engine(counters) {
+  for (size_t i = 0; i < closed.size(); ++i) closed[i] = Get(handler.closed[i]);
+}
+
+Outcome& Outcome::operator+=(const Outcome& other) {
+  messages += other.messages;
+  open_max += other.open_max;
+  for (size_t i = 0; i < closed.size(); ++i) closed[i] += other.closed[i];
+  engine += other.engine;
+  return *this;
 }
 
 void FillOutcome(const Outcome& measured, const Outcome& whole, int64_t measured_ns,

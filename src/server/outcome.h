@@ -2,6 +2,7 @@
 #ifndef RINGECHO_SERVER_OUTCOME_H_
 #define RINGECHO_SERVER_OUTCOME_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,15 +14,18 @@
 
 namespace ringecho::server {
 
-// Sums over the workers.
+// What one worker, or all of them, counted up to some moment.
 struct Outcome {
+  Outcome() = default;
+  Outcome(const HandlerCounters& handler, const engine::Counters& counters);
+
+  Outcome& operator+=(const Outcome& other);
+
   int64_t messages = 0;
   int64_t open_max = 0;  // each worker's maximum added up: at least the true one
   std::array<int64_t, engine::kCloseReasonCount> closed{};
   app::CounterSums engine;
 };
-Outcome CollectOutcome(const std::vector<const HandlerCounters*>& handlers,
-                       const app::CounterSums& engine);
 
 // Totals, errors and engine_stats: messages, bytes and engine counters of the measured time,
 // connections and errors of the whole run.

@@ -80,7 +80,8 @@ class ServerRun {
     const engine::Counters* counters = nullptr;
     std::function<void()> wake;
     engine::Features features;
-    app::CounterSums final_counters;
+    std::optional<Outcome> measured;  // when it was told to drain, or at its end
+    Outcome whole;                    // at its end
   };
 
   absl::Status PlanConnections(int64_t limit);
@@ -91,7 +92,8 @@ class ServerRun {
   void GiveOrder(Order order);
   void OnSignal(int signal);
   void StartDraining();
-  Outcome Collect();
+  void EndMeasuring(int index);
+  void AddUp(Outcome& measured, Outcome& whole) const;
   void PrintIntervals();
   app::CounterSums SumCounters();
   void FillConfig();
@@ -118,7 +120,6 @@ class ServerRun {
 
   app::UsageSample started_;
   app::UsageSample stopped_;
-  Outcome measured_;  // up to stopped_
   int64_t rss_before_bytes_ = 0;
   bool draining_ = false;
   bool interrupted_ = false;
@@ -202,6 +203,7 @@ absl::Status ServerRun::Start() {
     handler.idle_timeout_ns = options_.idle_timeout_ns;
     handler.verbose = options_.common.verbose;
     handler.control = &control_;
+    handler.on_drain = [this, i] { EndMeasuring(i); };
     state_[static_cast<size_t>(i)].handler = std::make_unique<EchoHandler>(
         handler,
         IntervalPoster(board_, i, result_.run.start_monotonic_ns, options_.common.interval_ns));
@@ -250,7 +252,8 @@ absl::Status ServerRun::Work(int index) {
   absl::Status status = (*engine)->Run();
   worker.handler->Finish(base::NowNs());
   std::lock_guard lock(mutex_);
-  worker.final_counters = app::CounterSums((*engine)->counters());
+  worker.whole = Outcome(worker.handler->counters(), (*engine)->counters());
+  if (!worker.measured) worker.measured = worker.whole;
   worker.counters = nullptr;
   worker.wake = nullptr;
   return status;
@@ -268,7 +271,7 @@ app::CounterSums ServerRun::SumCounters() {
   std::lock_guard lock(mutex_);
   app::CounterSums sums;
   for (Worker& worker : state_) {
-    sums += worker.counters != nullptr ? app::CounterSums(*worker.counters) : worker.final_counters;
+    sums += worker.counters != nullptr ? app::CounterSums(*worker.counters) : worker.whole.engine;
   }
   return sums;
 }
@@ -313,18 +316,28 @@ void ServerRun::OnSignal(int signal) {
 
 void ServerRun::StartDraining() {
   stopped_ = app::SampleUsage();
-  measured_ = Collect();
   draining_ = true;
   GiveOrder(Order::kDrain);
 }
 
-Outcome ServerRun::Collect() {
-  std::vector<const HandlerCounters*> handlers;
-  for (const Worker& worker : state_) handlers.push_back(&worker.handler->counters());
-  Outcome outcome = CollectOutcome(handlers, SumCounters());
+// By the worker itself, between two batches of completions: another thread could look between a
+// send and its being counted.
+void ServerRun::EndMeasuring(int index) {
+  Worker& worker = state_[static_cast<size_t>(index)];
+  std::lock_guard lock(mutex_);
+  worker.measured = Outcome(worker.handler->counters(), *worker.counters);
+}
+
+// After the workers' end.
+void ServerRun::AddUp(Outcome& measured, Outcome& whole) const {
+  for (const Worker& worker : state_) {
+    measured += *worker.measured;
+    whole += worker.whole;
+  }
+  if (gate_ == nullptr) return;
   // The workers' maxima need not have been at the same time.
-  if (gate_ != nullptr) outcome.open_max = std::min(outcome.open_max, options_.max_connections);
-  return outcome;
+  measured.open_max = std::min(measured.open_max, options_.max_connections);
+  whole.open_max = std::min(whole.open_max, options_.max_connections);
 }
 
 void ServerRun::PrintIntervals() {
@@ -365,22 +378,22 @@ void ServerRun::FillConfig() {
 int ServerRun::Finish() {
   status_ = workers_.Join();
   app::UsageSample ended = app::SampleUsage();
-  if (!draining_) {
-    stopped_ = ended;
-    measured_ = Collect();
-  }
+  if (!draining_) stopped_ = ended;
+  Outcome measured;
+  Outcome whole;
+  AddUp(measured, whole);
   PrintIntervals();
   result_.host = report::ReadHost(app::DescribeIoUring());
   result_.phases.push_back(
       PhaseBetween(report::PhaseName::kMeasure, result_.run, started_.at_ns, stopped_.at_ns));
   result_.phases.push_back(
       PhaseBetween(report::PhaseName::kDrain, result_.run, stopped_.at_ns, ended.at_ns));
-  FillOutcome(measured_, Collect(), stopped_.at_ns - started_.at_ns, result_);
+  FillOutcome(measured, whole, stopped_.at_ns - started_.at_ns, result_);
   result_.resources = app::DescribeResources(started_, stopped_,
                                              {.threads = threads_,
-                                              .messages = measured_.messages,
+                                              .messages = measured.messages,
                                               .rss_before_bytes = rss_before_bytes_,
-                                              .connections = measured_.open_max});
+                                              .connections = measured.open_max});
 
   int exit_code = app::kExitOk;
   if (!status_.ok()) {

@@ -132,6 +132,21 @@ TEST_F(EchoHandlerTest, ASlotReusedIsWatchedAfresh) {
   EXPECT_THAT(engine_.closed, IsEmpty());
 }
 
+TEST_F(EchoHandlerTest, TellsOnceThatItDrainsBeforeAnythingIsLetGo) {
+  std::vector<size_t> finished_when_told;
+  HandlerOptions options;
+  options.on_drain = [&] { finished_when_told.push_back(engine_.finished.size()); };
+  Make(options);
+  Open(0);
+  handler_->OnWake(engine_);
+  EXPECT_THAT(finished_when_told, IsEmpty());
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  handler_->OnWake(engine_);
+  handler_->OnDeadline(engine_, base::NowNs() + 2 * EchoHandler::kDrainIdleNs);
+  EXPECT_THAT(finished_when_told, ElementsAre(0));
+}
+
 TEST_F(EchoHandlerTest, DrainingStopsListeningAndEndsAtOnceWhenNobodyIsThere) {
   Make();
   control_.Give(Order::kDrain);

@@ -36,7 +36,8 @@ TEST(OutcomeTest, AddsUpWorkersAndKeepsOrderlyEndsOutOfTheErrors) {
   counters.bytes_received.Add(640);
   counters.syscalls.Add(14);
 
-  Outcome outcome = CollectOutcome({&first, &second}, app::CounterSums(counters));
+  Outcome outcome(first, counters);
+  outcome += Outcome(second, engine::Counters{});
   report::Result result;
   FillOutcome(outcome, outcome, 2 * base::kNsPerSec, result);
   EXPECT_EQ(result.totals.messages, 7);
