@@ -1,251 +1,100 @@
 #include "app/options.h"
 
-#include <cstdio>
-#include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "app/exit_code.h"
-#include "app/version.h"
 #include "base/cpus.h"
 #include "base/status.h"
-#include "base/units.h"
+#include "cli/options.h"
 
 namespace ringecho::app {
 namespace {
 
-constexpr size_t kColumns = 80;
-constexpr size_t kNameColumn = 28;
-constexpr char kGeneral[] = "General";
-
-// Breaks at spaces so that each line fits behind the column of option names.
-std::string Wrap(const std::string& text) {
-  std::string out;
-  size_t line = 0;
-  for (absl::string_view word : absl::StrSplit(text, ' ')) {
-    if (line > 0 && line + 1 + word.size() > kColumns - kNameColumn) {
-      out += '\n';
-      line = 0;
-    } else if (line > 0) {
-      out += ' ';
-      ++line;
-    }
-    absl::StrAppend(&out, word);
-    line += word.size();
-  }
-  return out;
-}
-
-// "what it is [default]"
-std::string Describe(const std::string& description, const std::string& shown_default) {
-  return Wrap(shown_default.empty() ? description
-                                    : absl::StrCat(description, " [", shown_default, "]"));
-}
-
-using Parser = absl::StatusOr<int64_t> (*)(std::string_view);
-using Printer = std::function<std::string(int64_t)>;
-
-// The option's own name in messages: the long one.
-std::string LongName(const std::string& names) {
-  std::vector<std::string> all = absl::StrSplit(names, ',');
-  return all.back();
-}
-
-[[noreturn]] void Bad(const std::string& names, absl::string_view message) {
-  throw CLI::ValidationError(LongName(names), std::string(message));
-}
-
-CLI::Option* AddNumber(CLI::App& app, const std::string& names, int64_t& value, Range range,
-                       Parser parse, const Printer& print, const std::string& type,
-                       const std::string& description, const std::string& shown_default) {
-  auto set = [names, range, parse, print, &value](const std::string& text) {
-    absl::StatusOr<int64_t> parsed = parse(text);
-    if (!parsed.ok()) Bad(names, parsed.status().message());
-    if (*parsed < range.min || *parsed > range.max) {
-      Bad(names, range.max == INT64_MAX
-                     ? absl::StrCat("got \"", text, "\", takes at least ", print(range.min))
-                     : absl::StrCat("got \"", text, "\", takes ", print(range.min), " to ",
-                                    print(range.max)));
-    }
-    value = *parsed;
-  };
-  CLI::Option* option = app.add_option_function<std::string>(
-      names, set, Describe(description, shown_default.empty() ? print(value) : shown_default));
-  return option->type_name(type);
-}
-
-std::string PrintCount(int64_t value) { return absl::StrCat(value); }
-
-// The way people type it: 10s, 50ms.
-std::string PrintDuration(int64_t ns) {
-  for (auto [unit, name] : {std::pair{base::kNsPerSec, "s"}, std::pair{base::kNsPerMs, "ms"},
-                            std::pair{base::kNsPerUs, "us"}}) {
-    if (ns % unit == 0) return absl::StrCat(ns / unit, name);
-  }
-  return absl::StrCat(ns, "ns");
-}
-
 void ParseEngine(const std::string& text, engine::EngineKind& kind) {
   std::optional<engine::EngineKind> found = engine::EngineFromName(text);
   if (!found) {
-    Bad("--engine", absl::StrCat("got \"", text, "\", takes auto, io_uring or epoll"));
+    cli::Refuse("--engine", absl::StrCat("got \"", text, "\", takes auto, io_uring or epoll"));
   }
   kind = *found;
 }
 
 void ParseCpus(const std::string& text, std::vector<int>& cpus) {
   absl::StatusOr<std::vector<int>> parsed = base::ParseCpuList(text);
-  if (!parsed.ok()) Bad("--cpus", parsed.status().message());
+  if (!parsed.ok()) cli::Refuse("--cpus", base::ToStd(parsed.status().message()));
   cpus = *std::move(parsed);
 }
 
 void ParseLabel(const std::string& text, report::NamedStrings& labels) {
   std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
   if (parts.first.empty() || text.find('=') == std::string::npos) {
-    Bad("--label", absl::StrCat("got \"", text, "\", takes KEY=VALUE"));
+    cli::Refuse("--label", absl::StrCat("got \"", text, "\", takes KEY=VALUE"));
   }
   for (const auto& label : labels) {
     if (label.first == parts.first) {
-      Bad("--label", absl::StrCat("got \"", parts.first, "\" twice, takes each key once"));
+      cli::Refuse("--label", absl::StrCat("got \"", parts.first, "\" twice, takes each key once"));
     }
   }
   labels.push_back(std::move(parts));
 }
 
-// CLI11's own messages, in the shape of ours: one line that names the option.
-std::string OneLine(const CLI::ParseError& error) {
-  std::string text = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    absl::StrReplaceAll({{"The following arguments were not expected: ", "unknown option "},
-                         {"The following argument was not expected: ", "unknown option "}},
-                        &text);
-    text += "; --help lists them";
-  }
-  return absl::StrReplaceAll(text, {{"\n", " "}});
-}
-
 }  // namespace
-
-CLI::Option* AddCount(CLI::App& app, const std::string& names, int64_t& value, Range range,
-                      const std::string& description, const std::string& shown_default) {
-  return AddNumber(app, names, value, range, base::ParseCount, PrintCount, "N", description,
-                   shown_default);
-}
-
-CLI::Option* AddSize(CLI::App& app, const std::string& names, int64_t& value, Range range,
-                     const std::string& description, const std::string& shown_default) {
-  return AddNumber(app, names, value, range, base::ParseSize, PrintCount, "BYTES", description,
-                   shown_default);
-}
-
-CLI::Option* AddDuration(CLI::App& app, const std::string& names, int64_t& value, Range range,
-                         const std::string& description, const std::string& shown_default) {
-  return AddNumber(app, names, value, range, base::ParseDuration, PrintDuration, "TIME",
-                   description, shown_default);
-}
-
-CLI::Option* AddText(CLI::App& app, const std::string& names, std::string& value,
-                     const std::string& type, const std::string& description) {
-  CLI::Option* option = app.add_option_function<std::string>(
-      names,
-      [&value, names, type](const std::string& text) {
-        // An unset shell variable, most of the time.
-        if (text.empty()) Bad(names, absl::StrCat("got \"\", takes ", type));
-        value = text;
-      },
-      Describe(description, value));
-  return option->type_name(type);
-}
-
-CLI::Option* AddTexts(CLI::App& app, const std::string& names, std::vector<std::string>& values,
-                      const std::string& type, const std::string& description) {
-  CLI::Option* option = app.add_option_function<std::vector<std::string>>(
-      names, [&values](const std::vector<std::string>& texts) { values = texts; },
-      Describe(description, values.empty() ? "" : values.front()));
-  return option->type_name(type)->expected(1)->take_all();
-}
-
-CLI::Option* AddFlag(CLI::App& app, const std::string& names, bool& value,
-                     const std::string& description) {
-  return app.add_flag(names, value, Wrap(description));
-}
 
 void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   constexpr char kEngine[] = "Engine";
   constexpr char kOutput[] = "Output";
   app.add_option_function<std::string>(
          "--engine", [&options](const std::string& text) { ParseEngine(text, options.engine); },
-         Describe("auto, io_uring or epoll; auto takes epoll only where io_uring is absent",
-                  "auto"))
+         cli::Describe("auto, io_uring or epoll; auto takes epoll only where io_uring is absent",
+                       "auto"))
       ->type_name("NAME")
       ->group(kEngine);
-  AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")
+  cli::AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")
       ->group(kEngine);
   app.add_option_function<std::string>(
          "--cpus", [&options](const std::string& text) { ParseCpus(text, options.cpus); },
-         Describe("pin thread i to the i-th CPU of a list such as 0,2-3", "not pinned"))
+         cli::Describe("pin thread i to the i-th CPU of a list such as 0,2-3", "not pinned"))
       ->type_name("LIST")
       ->group(kEngine);
-  AddCount(app, "--buffers", options.buffers, {1, 32768},
-           "provided buffers of each io_uring engine", "4096")
+  cli::AddCount(app, "--buffers", options.buffers, {1, 32768},
+                "provided buffers of each io_uring engine", "4096")
       ->group(kEngine);
-  AddSize(app, "--buffer-size", options.buffer_bytes, {16, 16 << 20},
-          "bytes of one buffer, or of one epoll read", "4k, epoll 64k")
+  cli::AddSize(app, "--buffer-size", options.buffer_bytes, {16, 16 << 20},
+               "bytes of one buffer, or of one epoll read", "4k, epoll 64k")
       ->group(kEngine);
-  AddDuration(app, "-i,--interval", options.interval_ns,
-              {10 * base::kNsPerMs, 86'400 * base::kNsPerSec}, "time between live lines")
+  cli::AddDuration(app, "-i,--interval", options.interval_ns,
+                   {10 * base::kNsPerMs, 86'400 * base::kNsPerSec}, "time between live lines")
       ->group(kOutput);
-  AddText(app, "--json", options.json_path, "FILE", "write the result file; - is stdout")
+  cli::AddText(app, "--json", options.json_path, "FILE", "write the result file; - is stdout")
       ->group(kOutput);
   app.add_option_function<std::vector<std::string>>(
          "--label",
          [&options](const std::vector<std::string>& texts) {
            for (const std::string& text : texts) ParseLabel(text, options.labels);
          },
-         Wrap("a label to find the result by; repeatable"))
+         cli::Describe("a label to find the result by; repeatable"))
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all()
       ->group(kOutput);
-  AddFlag(app, "-v,--verbose", options.verbose, "log connection events")->group(kOutput);
-  AddFlag(app, "-q,--quiet", options.quiet, "no live lines")->group(kOutput);
+  cli::AddText(app, "--series", options.series_id, "ID", "the comparison this run is part of")
+      ->group(kOutput);
+  cli::AddCount(app, "--repeat", options.repeat, {0, INT32_MAX}, "which repeat, from 0", "none")
+      ->group(kOutput);
+  cli::AddCount(app, "--order", options.order_index, {0, INT32_MAX},
+                "which run of the series, from 0", "none")
+      ->group(kOutput);
+  cli::AddFlag(app, "-v,--verbose", options.verbose, "log connection events")->group(kOutput);
+  cli::AddFlag(app, "-q,--quiet", options.quiet, "no live lines")->group(kOutput);
 }
 
-void SetUpApp(CLI::App& app, const std::string& name, const std::string& purpose,
-              const std::string& footer) {
-  app.name(name);
-  app.description(purpose);
-  app.footer(footer);
-  app.get_formatter()->column_width(kNameColumn);
-  app.set_help_flag("-h,--help", "print this help and exit")->group(kGeneral);
-  app.set_version_flag("--version", VersionText(name), "print the version and exit")
-      ->group(kGeneral);
-}
-
-std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv,
-                         const std::function<void()>& check) {
-  try {
-    app.parse(argc, argv);
-    check();
-    return std::nullopt;
-  } catch (const CLI::CallForHelp&) {
-    // CLI11 leaves two blank lines between groups.
-    std::fputs(absl::StrReplaceAll(app.help(), {{"\n\n\n", "\n\n"}}).c_str(), stdout);
-    return kExitOk;
-  } catch (const CLI::CallForVersion&) {
-    std::puts(app.version().c_str());
-    return kExitOk;
-  } catch (const CLI::ParseError& error) {
-    Complain(app.get_name(), OneLine(error));
-    return kExitUsage;
-  }
-}
-
-void Complain(const std::string& name, const std::string& message) {
-  std::fprintf(stderr, "%s: %s\n", name.c_str(), message.c_str());
+void NameRun(const CommonOptions& options, report::Run& run) {
+  run.labels = options.labels;
+  if (!options.series_id.empty()) run.series_id = options.series_id;
+  if (options.repeat >= 0) run.repeat = options.repeat;
+  if (options.order_index >= 0) run.order_index = options.order_index;
 }
 
 }  // namespace ringecho::app

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "cli/options.h"
 #include "load/payload.h"
 #include "net/address.h"
 
@@ -57,55 +58,55 @@ void ParsePercentiles(const std::string& text, std::vector<double>& percentiles)
 
 void AddLoadOptions(CLI::App& app, Options& options, Given& given) {
   constexpr char kLoad[] = "Load";
-  app::AddText(app, "--connect", options.connect, "ADDR", "the server")->group(kLoad);
-  app::AddCount(app, "-c,--connections", options.connections, {1, 1 << 24},
+  cli::AddText(app, "--connect", options.connect, "ADDR", "the server")->group(kLoad);
+  cli::AddCount(app, "-c,--connections", options.connections, {1, 1 << 24},
                 "connections open at a time")
       ->group(kLoad);
-  app::AddCount(app, "--depth", options.depth, {1, static_cast<int64_t>(kMaxRunBytes)},
+  cli::AddCount(app, "--depth", options.depth, {1, static_cast<int64_t>(kMaxRunBytes)},
                 "messages in flight on each connection")
       ->group(kLoad);
-  given.size = app::AddSize(app, "-s,--size", options.message_bytes,
+  given.size = cli::AddSize(app, "-s,--size", options.message_bytes,
                             {1, static_cast<int64_t>(kMaxRunBytes)}, "bytes of a message");
   given.size->group(kLoad);
-  app::AddText(app, "--payload", options.payload_path, "FILE",
+  cli::AddText(app, "--payload", options.payload_path, "FILE",
                "send the lines of a file, one message each, instead of random bytes")
       ->group(kLoad);
-  given.duration = app::AddDuration(app, "-d,--duration", options.duration_ns,
+  given.duration = cli::AddDuration(app, "-d,--duration", options.duration_ns,
                                     {base::kNsPerMs, kTimeMax}, "measure for so long");
   given.duration->group(kLoad);
-  given.warmup = app::AddDuration(app, "--warmup", options.warmup_ns, {0, kTimeMax},
+  given.warmup = cli::AddDuration(app, "--warmup", options.warmup_ns, {0, kTimeMax},
                                   "run for so long before measuring");
   given.warmup->group(kLoad);
   given.messages =
-      app::AddCount(app, "-n,--messages", options.messages, {1, INT64_MAX},
+      cli::AddCount(app, "-n,--messages", options.messages, {1, INT64_MAX},
                     "instead of -d: messages per connection, then close it", "1 with --sessions");
   given.messages->group(kLoad);
   given.sessions =
-      app::AddCount(app, "--sessions", options.sessions, {1, INT64_MAX},
+      cli::AddCount(app, "--sessions", options.sessions, {1, INT64_MAX},
                     "instead of -d: connections in all, -c at a time, -n messages each", "-c");
   given.sessions->group(kLoad);
 }
 
 void AddConnectionOptions(CLI::App& app, Options& options, Given& given) {
   constexpr char kConnections[] = "Connections";
-  app::AddCount(app, "--connect-rate", options.connects_per_s, {1, 1'000'000'000},
+  cli::AddCount(app, "--connect-rate", options.connects_per_s, {1, 1'000'000'000},
                 "connects per second at most", "no limit")
       ->group(kConnections);
-  app::AddCount(app, "--retries", options.retries, {0, 1'000'000},
+  cli::AddCount(app, "--retries", options.retries, {0, 1'000'000},
                 "try a failed connect again so often, waiting 20 ms to 1 s in between")
       ->group(kConnections);
-  app::AddDuration(app, "--timeout", options.timeout_ns, {base::kNsPerMs, kTimeMax},
+  cli::AddDuration(app, "--timeout", options.timeout_ns, {base::kNsPerMs, kTimeMax},
                    "give up a connect, or a connection without progress, after so long")
       ->group(kConnections);
-  app::AddText(app, "--source", options.source, "LIST",
+  cli::AddText(app, "--source", options.source, "LIST",
                "connect from these addresses in turn; auto spreads over 127.0.0.0/8 where one "
                "would run out of ports")
       ->group(kConnections);
   given.verify =
-      app::AddFlag(app, "--verify", options.verify, "compare every byte that comes back [on]");
+      cli::AddFlag(app, "--verify", options.verify, "compare every byte that comes back [on]");
   given.verify->group(kConnections);
-  app::AddFlag(app, "--no-verify", given.bytes_only, "only count them")->group(kConnections);
-  given.seed = app::AddCount(app, "--seed", options.seed, {0, INT64_MAX}, "of payload and backoff",
+  cli::AddFlag(app, "--no-verify", given.bytes_only, "only count them")->group(kConnections);
+  given.seed = cli::AddCount(app, "--seed", options.seed, {0, INT64_MAX}, "of payload and backoff",
                              "by the clock");
   given.seed->group(kConnections);
 }
@@ -175,7 +176,7 @@ void Complete(Options& options, const Given& given) {
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
   CLI::App app;
   Given given;
-  app::SetUpApp(app, kProgram, "Load generator for echo servers (RFC 862) over io_uring or epoll.",
+  cli::SetUpApp(app, kProgram, "Load generator for echo servers (RFC 862) over io_uring or epoll.",
                 kFooter);
   AddLoadOptions(app, options, given);
   AddConnectionOptions(app, options, given);
@@ -186,7 +187,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
          "print these percentiles of all latencies too")
       ->type_name("LIST")
       ->group("Output");
-  std::optional<int> code = app::Parse(app, argc, argv, [&] { Check(options, given); });
+  std::optional<int> code = cli::Parse(app, argc, argv, [&] { Check(options, given); });
   if (!code) Complete(options, given);
   return code;
 }

@@ -12,13 +12,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/engine_report.h"
-#include "app/exit_code.h"
 #include "app/usage.h"
-#include "app/version.h"
 #include "base/cpus.h"
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/units.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/version.h"
 #include "engine/choice.h"
 #include "load/crew.h"
 #include "load/outcome.h"
@@ -49,13 +50,13 @@ class LoadRun {
         supervisor_(supervisor),
         human_(app::HumanOutput(options.common.json_path)),
         progress_(!options.common.quiet && isatty(fileno(human_)) != 0) {
-    result_.tool = app::ThisTool(kProgram);
+    result_.tool = cli::ThisTool(kProgram);
     result_.run = report::StartRun(argv);
-    result_.run.labels = options.common.labels;
+    app::NameRun(options.common, result_.run);
     result_.run.seed = static_cast<uint64_t>(options.seed);
   }
 
-  // Everything that can fail before connections are made. app::kExitOk, or the exit code after
+  // Everything that can fail before connections are made. cli::kExitOk, or the exit code after
   // the reason was told.
   int Start();
   // Until the workers have ended.
@@ -116,9 +117,9 @@ int LoadRun::Start() {
     if (setup.ok()) setup_ = *std::move(setup);
   }
   if (status.ok()) status = Launch();
-  if (status.ok()) return app::kExitOk;
-  app::Complain(kProgram, std::string(status.message()));
-  return usage ? app::kExitUsage : app::kExitFailed;
+  if (status.ok()) return cli::kExitOk;
+  cli::Complain(kProgram, std::string(status.message()));
+  return usage ? cli::kExitUsage : cli::kExitFailed;
 }
 
 // The place of the result, the engine, the CPUs.
@@ -237,7 +238,7 @@ void LoadRun::ShowFirstRetry() {
   for (size_t i = 0; i < tally.retry_reasons.size(); ++i) {
     if (tally.retry_reasons[i] == 0) continue;
     const std::string_view reason = CloseReasonName(static_cast<engine::CloseReason>(i));
-    app::Complain(kProgram, absl::StrCat("connecting to ", setup_.to.ToString(), ": ",
+    cli::Complain(kProgram, absl::StrCat("connecting to ", setup_.to.ToString(), ": ",
                                          base::ToAbsl(reason), "; trying again"));
     retry_noted_ = true;
     return;
@@ -326,16 +327,16 @@ int LoadRun::Judge(const Outcome& outcome, const absl::Status& status) {
   }
   if (run.error) {
     run.status = report::RunStatus::kError;
-    run.exit_code = app::kExitFailed;
-    app::Complain(kProgram, *run.error);
+    run.exit_code = cli::kExitFailed;
+    cli::Complain(kProgram, *run.error);
   } else if (interrupted_) {
     run.status = report::RunStatus::kInterrupted;
-    run.exit_code = app::kExitInterrupted;
+    run.exit_code = cli::kExitInterrupted;
   }
   result_.validity = report::Judge(report::LoadFacts(result_));
   if (run.status == report::RunStatus::kOk &&
       result_.validity.verdict == report::Verdict::kInvalid) {
-    run.exit_code = app::kExitInvalid;
+    run.exit_code = cli::kExitInvalid;
   }
   return static_cast<int>(run.exit_code);
 }
@@ -344,8 +345,8 @@ int LoadRun::WriteResult(int exit_code) {
   if (!file_) return exit_code;
   const absl::Status written = file_->Commit(report::ToJson(result_));
   if (written.ok()) return exit_code;
-  app::Complain(kProgram, std::string(written.message()));
-  return app::kExitFailed;
+  cli::Complain(kProgram, std::string(written.message()));
+  return cli::kExitFailed;
 }
 
 }  // namespace
@@ -353,7 +354,7 @@ int LoadRun::WriteResult(int exit_code) {
 int RunLoad(const Options& options, std::span<const char* const> argv,
             app::Supervisor& supervisor) {
   LoadRun run(options, argv, supervisor);
-  if (const int code = run.Start(); code != app::kExitOk) return code;
+  if (const int code = run.Start(); code != cli::kExitOk) return code;
   run.Watch();
   return run.Finish();
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/options.h"
 #include "net/address.h"
 
 namespace ringecho::server {
@@ -21,24 +22,24 @@ constexpr char kFooter[] =
 
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
   CLI::App app;
-  app::SetUpApp(app, kProgram, "Echo server (RFC 862) over io_uring or epoll.", kFooter);
+  cli::SetUpApp(app, kProgram, "Echo server (RFC 862) over io_uring or epoll.", kFooter);
   constexpr char kServer[] = "Server";
-  app::AddTexts(app, "--listen", options.listen, "ADDR", "listen here; repeatable")->group(kServer);
-  app::AddCount(app, "--backlog", options.backlog, {1, INT32_MAX},
+  cli::AddTexts(app, "--listen", options.listen, "ADDR", "listen here; repeatable")->group(kServer);
+  cli::AddCount(app, "--backlog", options.backlog, {1, INT32_MAX},
                 "connections that may wait to be accepted")
       ->group(kServer);
-  app::AddCount(app, "--max-connections", options.max_connections, {1, 1 << 24},
+  cli::AddCount(app, "--max-connections", options.max_connections, {1, 1 << 24},
                 "at most so many open at once; further clients wait in the backlog",
                 "what descriptors allow")
       ->group(kServer);
-  app::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, kTimeMax},
+  cli::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, kTimeMax},
                    "close connections idle for so long", "never")
       ->group(kServer);
-  app::AddDuration(app, "--duration", options.duration_ns, {base::kNsPerMs, kTimeMax},
+  cli::AddDuration(app, "--duration", options.duration_ns, {base::kNsPerMs, kTimeMax},
                    "end by itself after so long", "until a signal")
       ->group(kServer);
   app::AddCommonOptions(app, options.common);
-  return app::Parse(app, argc, argv, [&options] {
+  return cli::Parse(app, argc, argv, [&options] {
     for (const std::string& where : options.listen) {
       auto parsed = net::ParseHostPort(where, kDefaultPort);
       if (!parsed.ok()) {

@@ -13,13 +13,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/engine_report.h"
-#include "app/exit_code.h"
 #include "app/usage.h"
-#include "app/version.h"
 #include "app/workers.h"
 #include "base/cpus.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "cli/version.h"
 #include "engine/choice.h"
 #include "engine/options.h"
 #include "engine/with_engine.h"
@@ -60,9 +61,9 @@ class ServerRun {
         threads_(static_cast<int>(options.common.threads)),
         board_(threads_),
         workers_(supervisor) {
-    result_.tool = app::ThisTool(kProgram);
+    result_.tool = cli::ThisTool(kProgram);
     result_.run = report::StartRun(argv);
-    result_.run.labels = options.common.labels;
+    app::NameRun(options.common, result_.run);
   }
 
   // Everything that can fail before clients are served.
@@ -395,14 +396,14 @@ int ServerRun::Finish() {
                                               .rss_before_bytes = rss_before_bytes_,
                                               .connections = measured.open_max});
 
-  int exit_code = app::kExitOk;
+  int exit_code = cli::kExitOk;
   if (!status_.ok()) {
-    exit_code = app::kExitFailed;
+    exit_code = cli::kExitFailed;
     result_.run.status = report::RunStatus::kError;
     result_.run.error = std::string(status_.message());
-    app::Complain(kProgram, *result_.run.error);
+    cli::Complain(kProgram, *result_.run.error);
   } else if (interrupted_) {
-    exit_code = app::kExitInterrupted;
+    exit_code = cli::kExitInterrupted;
     result_.run.status = report::RunStatus::kInterrupted;
   }
   result_.validity = report::Judge(report::ServerFacts(result_));
@@ -415,8 +416,8 @@ int ServerRun::WriteResult(int exit_code) {
   if (!file_) return exit_code;
   absl::Status written = file_->Commit(report::ToJson(result_));
   if (written.ok()) return exit_code;
-  app::Complain(kProgram, std::string(written.message()));
-  return app::kExitFailed;
+  cli::Complain(kProgram, std::string(written.message()));
+  return cli::kExitFailed;
 }
 
 }  // namespace
@@ -427,8 +428,8 @@ int RunServer(const Options& options, std::span<const char* const> argv,
   absl::Status status = run.Prepare();
   if (status.ok()) status = run.Start();
   if (!status.ok()) {
-    app::Complain(kProgram, std::string(status.message()));
-    return app::kExitFailed;
+    cli::Complain(kProgram, std::string(status.message()));
+    return cli::kExitFailed;
   }
   run.Watch();
   return run.Finish();

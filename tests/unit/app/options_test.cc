@@ -4,7 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "app/engine_report.h"
-#include "app/exit_code.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
 
 namespace ringecho::app {
 namespace {
@@ -22,12 +23,12 @@ struct Parsed {
 Parsed ParseText(std::vector<const char*> args) {
   Parsed parsed;
   CLI::App app;
-  SetUpApp(app, "tool", "Does things.", "That is all.");
+  cli::SetUpApp(app, "tool", "Does things.", "That is all.");
   AddCommonOptions(app, parsed.options);
   args.insert(args.begin(), "tool");
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
-  parsed.exit_code = Parse(app, static_cast<int>(args.size()), args.data(), [] {});
+  parsed.exit_code = cli::Parse(app, static_cast<int>(args.size()), args.data(), [] {});
   parsed.output = testing::internal::GetCapturedStdout();
   parsed.complaint = testing::internal::GetCapturedStderr();
   return parsed;
@@ -47,6 +48,21 @@ TEST(OptionsTest, ParsesTheCommonOnes) {
   EXPECT_EQ(parsed.options.json_path, "-");
   EXPECT_EQ(parsed.options.labels, (report::NamedStrings{{"a", "b"}, {"c", "d=e"}}));
   EXPECT_TRUE(parsed.options.quiet);
+}
+
+TEST(OptionsTest, NamesTheRunInItsSeries) {
+  Parsed parsed = ParseText({"--series", "s1", "--repeat", "0", "--order", "7", "--label", "a=b"});
+  ASSERT_FALSE(parsed.exit_code) << parsed.complaint;
+  report::Run run;
+  NameRun(parsed.options, run);
+  EXPECT_EQ(run.series_id, "s1");
+  EXPECT_EQ(run.repeat, 0);
+  EXPECT_EQ(run.order_index, 7);
+  EXPECT_EQ(run.labels, (report::NamedStrings{{"a", "b"}}));
+
+  report::Run alone;
+  NameRun(ParseText({}).options, alone);
+  EXPECT_FALSE(alone.series_id || alone.repeat || alone.order_index);
 }
 
 TEST(OptionsTest, EveryBadOptionIsOneLineThatNamesItAndExitsWith2) {
@@ -70,7 +86,7 @@ TEST(OptionsTest, EveryBadOptionIsOneLineThatNamesItAndExitsWith2) {
            {{"--json", ""}, "--json: got \"\", takes FILE"},
        }) {
     Parsed parsed = ParseText(bad.args);
-    EXPECT_EQ(parsed.exit_code, std::optional<int>(kExitUsage)) << bad.says;
+    EXPECT_EQ(parsed.exit_code, std::optional<int>(cli::kExitUsage)) << bad.says;
     EXPECT_THAT(parsed.complaint, StartsWith("tool: "));
     EXPECT_THAT(parsed.complaint, HasSubstr(bad.says));
     EXPECT_EQ(std::count(parsed.complaint.begin(), parsed.complaint.end(), '\n'), 1)
@@ -81,7 +97,7 @@ TEST(OptionsTest, EveryBadOptionIsOneLineThatNamesItAndExitsWith2) {
 
 TEST(OptionsTest, HelpFitsEightyColumns) {
   Parsed parsed = ParseText({"--help"});
-  EXPECT_EQ(parsed.exit_code, std::optional<int>(kExitOk));
+  EXPECT_EQ(parsed.exit_code, std::optional<int>(cli::kExitOk));
   std::istringstream lines(parsed.output);
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;
@@ -90,7 +106,7 @@ TEST(OptionsTest, HelpFitsEightyColumns) {
 
 TEST(OptionsTest, VersionIsOneLine) {
   Parsed parsed = ParseText({"--version"});
-  EXPECT_EQ(parsed.exit_code, std::optional<int>(kExitOk));
+  EXPECT_EQ(parsed.exit_code, std::optional<int>(cli::kExitOk));
   EXPECT_THAT(parsed.output, StartsWith("tool "));
   EXPECT_THAT(parsed.output, HasSubstr("Linux"));
   EXPECT_EQ(std::count(parsed.output.begin(), parsed.output.end(), '\n'), 1);

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "app/exit_code.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
 
 namespace ringecho::load {
 namespace {
@@ -82,7 +83,7 @@ TEST(LoadOptionsTest, ContradictionsAreOneLineThatNamesTheOption) {
            {{"--timeout", "0"}, "--timeout"},
        }) {
     const Parsed parsed = Parse(c.arguments);
-    EXPECT_EQ(parsed.code, app::kExitUsage) << c.option;
+    EXPECT_EQ(parsed.code, cli::kExitUsage) << c.option;
     EXPECT_THAT(parsed.complaint, HasSubstr(c.option));
     EXPECT_EQ(parsed.complaint.find('\n'), parsed.complaint.size() - 1) << parsed.complaint;
   }
@@ -92,7 +93,7 @@ TEST(LoadOptionsTest, HelpFitsEightyColumns) {
   testing::internal::CaptureStdout();
   const Parsed parsed = Parse({"--help"});
   const std::string help = testing::internal::GetCapturedStdout();
-  EXPECT_EQ(parsed.code, app::kExitOk);
+  EXPECT_EQ(parsed.code, cli::kExitOk);
   size_t begin = 0;
   for (size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', begin)) {
     EXPECT_LE(end - begin, 80u) << help.substr(begin, end - begin);

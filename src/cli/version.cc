@@ -1,11 +1,11 @@
-#include "app/version.h"
+#include "cli/version.h"
 
 #include <sys/utsname.h>
 
 #include "absl/strings/str_cat.h"
-#include "app/build_info.h"
+#include "cli/build_info.h"
 
-namespace ringecho::app {
+namespace ringecho::cli {
 
 report::Tool ThisTool(const std::string& name) {
   report::Tool tool;
@@ -32,4 +32,4 @@ std::string VersionText(const std::string& name) {
                       " ", system.release);
 }
 
-}  // namespace ringecho::app
+}  // namespace ringecho::cli
