@@ -157,7 +157,7 @@ lint() {
   (cd -- "$root" && clang-format --dry-run -Werror "${sources[@]}") || status=1
   # clang-tidy wants the compile commands and the generated headers, not the objects.
   configure "$dir" -Dbuildtype=debug
-  build "$dir" src/app/build_info.h
+  build "$dir" src/cli/build_info.h
   say 'running clang-tidy'
   mapfile -t sources < <(cd -- "$root" && git ls-files 'src/*.cc')
   (cd -- "$root" && printf '%s\0' "${sources[@]}" |
