@@ -6,6 +6,8 @@ import errno
 import os
 import pathlib
 import resource
+import shutil
+import tempfile
 
 import pytest
 
@@ -146,7 +148,7 @@ def test_real_lack_of_descriptors_is_never_taken_for_absence(limit, run):
     assert "epoll" not in ended.out + ended.err
 
 
-def test_an_unprivileged_user_is_served(engine, start_server, run_load, tmp_path):
+def test_an_unprivileged_user_is_served(engine, start_server, run_load):
     """Nothing here takes root: the programs run as nobody where the tests run as root."""
     if os.geteuid() != 0:
         pytest.skip("every test runs unprivileged here")
@@ -156,9 +158,12 @@ def test_an_unprivileged_user_is_served(engine, start_server, run_load, tmp_path
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
 
-    # Its own files go where it may write.
-    tmp_path.chmod(0o777)
-    server = start_server(engine=engine, prepare=prepare, json_path="/dev/null")
+    # A clone in root's home is out of reach for anybody else; temporary folders of tests are, too.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        executable = shutil.copy(programs.SERVER, folder)
+        server = start_server(engine=engine, prepare=prepare, executable=executable,
+                              json_path="/dev/null")
     ended, _ = run_load(server.address, "--engine", engine, "-c", "10", "-n", "10")
     assert ended.code == 0
     assert server.stop().code == 0
