@@ -1,0 +1,148 @@
+#include "compare/html/format.h"
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/units.h"
+
+namespace ringecho::compare::html {
+namespace {
+
+constexpr char kMinus[] = "\u2212";  // as wide as a plus
+constexpr char kTimesSign[] = "\u00d7";
+
+bool IsInt64(double value) { return std::abs(value) < 9e18; }
+
+std::string FormatCount(double value) {
+  if (!IsInt64(value)) return absl::StrFormat("%.3g", value);
+  if (value == std::round(value) || std::abs(value) >= 1000) {
+    return base::FormatThousands(std::llround(value));
+  }
+  return absl::StrFormat("%.3g", value);
+}
+
+std::string FormatChange(double value) {
+  const double percent = std::abs(value) * 100;
+  std::string digits = percent < 99.95  ? absl::StrFormat("%.1f", percent)
+                       : percent < 9e15 ? base::FormatThousands(std::llround(percent))
+                                        : absl::StrFormat("%.3g", percent);
+  if (digits == "0.0") return "0.0%";
+  return absl::StrCat(value < 0 ? kMinus : "+", digits, "%");
+}
+
+// As many digits as the tail has nines, and no noughts at the end.
+std::string FormatTail(double value) {
+  if (value < 1) return "-";
+  const int digits = static_cast<int>(std::ceil(std::log10(value)));
+  std::string text = absl::StrFormat("%.*f", digits, 100 - 100 / value);
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return absl::StrCat(text, "%");
+}
+
+}  // namespace
+
+Quantity QuantityOf(Unit unit) {
+  switch (unit) {
+    case Unit::kPerSecond:
+      return Quantity::kPerSecond;
+    case Unit::kNanoseconds:
+      return Quantity::kNanoseconds;
+    case Unit::kBytes:
+      return Quantity::kBytes;
+    case Unit::kRatio:
+      return Quantity::kShare;
+    case Unit::kCount:
+      break;
+  }
+  return Quantity::kCount;
+}
+
+std::string_view Name(Quantity quantity) {
+  switch (quantity) {
+    case Quantity::kPerSecond:
+      return "per_second";
+    case Quantity::kNanoseconds:
+      return "nanoseconds";
+    case Quantity::kBytes:
+      return "bytes";
+    case Quantity::kShare:
+      return "share";
+    case Quantity::kCount:
+      return "count";
+    case Quantity::kSeconds:
+      return "seconds";
+    case Quantity::kChange:
+      return "change";
+    case Quantity::kTimes:
+      return "times";
+    case Quantity::kTail:
+      break;
+  }
+  return "tail";
+}
+
+std::string Format(double value, Quantity quantity) {
+  if (!std::isfinite(value)) return "-";
+  switch (quantity) {
+    case Quantity::kPerSecond:
+      return FormatCount(value < 100 ? value : std::round(value));
+    case Quantity::kNanoseconds:
+      return IsInt64(value) ? base::FormatDuration(std::llround(value)) : "-";
+    case Quantity::kBytes:
+      return IsInt64(value) ? base::FormatBytes(std::llround(value)) : "-";
+    case Quantity::kShare:
+      return absl::StrFormat("%.1f%%", value * 100);
+    case Quantity::kCount:
+      return FormatCount(value);
+    case Quantity::kSeconds:
+      return absl::StrFormat("%.1f s", value);
+    case Quantity::kChange:
+      return FormatChange(value);
+    case Quantity::kTimes:
+      return absl::StrFormat("%.*f %s", value < 10 ? 2 : 1, value, kTimesSign);
+    case Quantity::kTail:
+      break;
+  }
+  return FormatTail(value);
+}
+
+std::string FormatRange(double low, double high, Quantity quantity) {
+  if (!std::isfinite(low) || !std::isfinite(high)) return "";
+  return absl::StrCat(Format(low, quantity), " to ", Format(high, quantity));
+}
+
+std::string Escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace ringecho::compare::html

@@ -1,0 +1,40 @@
+// Text for the page: escaping, and numbers as people read them.
+#ifndef RINGECHO_COMPARE_HTML_FORMAT_H_
+#define RINGECHO_COMPARE_HTML_FORMAT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "compare/comparison.h"
+
+namespace ringecho::compare::html {
+
+// What a number is, which says how it is written. charts.js formats axes by the same names.
+enum class Quantity : uint8_t {
+  kPerSecond,    // 96,411
+  kNanoseconds,  // 8.82 us
+  kBytes,        // 4.00 KiB
+  kShare,        // 0.37 as 37.0%
+  kCount,        // 10,000; with three digits when it is no whole number
+  kSeconds,      // 1.5 s
+  kChange,       // a ratio less 1, with its sign: +6.2%
+  kTimes,        // 1.08 as 1.08 x
+  kTail,         // 1 / (1 - p), as the percentile p: 1000 as 99.9%
+};
+
+Quantity QuantityOf(Unit unit);
+std::string_view Name(Quantity quantity);
+
+// "-" for what is not finite.
+std::string Format(double value, Quantity quantity);
+
+// "+1.0% to +11.2%"; empty when there is no interval.
+std::string FormatRange(double low, double high, Quantity quantity);
+
+// For text and for attributes in double quotes.
+std::string Escape(std::string_view text);
+
+}  // namespace ringecho::compare::html
+
+#endif  // RINGECHO_COMPARE_HTML_FORMAT_H_

@@ -1,0 +1,223 @@
+// The answer and the verdict table.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "compare/html/format.h"
+#include "compare/html/tables.h"
+#include "compare/html/view.h"
+
+namespace ringecho::compare::html {
+namespace {
+
+using base::ToAbsl;
+
+std::string_view ClassOf(Judgement judgement) {
+  switch (judgement) {
+    case Judgement::kFaster:
+      return "faster";
+    case Judgement::kSlower:
+      return "slower";
+    case Judgement::kSame:
+      return "same";
+    case Judgement::kInconclusive:
+      break;
+  }
+  return "inconclusive";
+}
+
+const Overall* OverallOf(const Comparison& comparison, size_t side, size_t metric) {
+  for (const Overall& overall : comparison.overall) {
+    if (overall.side == side && overall.metric == metric) return &overall;
+  }
+  return nullptr;
+}
+
+// "faster in 3 of 4 (geometric mean +6.2%)"; empty without findings.
+std::string MetricAnswer(const Comparison& comparison, size_t side, size_t metric) {
+  std::map<Judgement, size_t> counts;
+  size_t cells = 0;
+  for (const Finding& finding : comparison.findings) {
+    if (finding.side != side || finding.metric != metric) continue;
+    ++counts[finding.judgement];
+    ++cells;
+  }
+  if (cells == 0) return "";
+  std::vector<std::string> parts;
+  for (const auto& [judgement, count] : counts) {
+    parts.push_back(absl::StrFormat("<span class=\"verdict %s\">%s</span> in %d",
+                                    ToAbsl(ClassOf(judgement)), ToAbsl(Name(judgement)), count));
+  }
+  std::string out = absl::StrCat(absl::StrJoin(parts, ", "), " of ", cells);
+  if (const Overall* overall = OverallOf(comparison, side, metric)) {
+    absl::StrAppend(&out, " (geometric mean ", Format(overall->ratio - 1, Quantity::kChange), ")");
+  }
+  return out;
+}
+
+// The change and its interval on a scale from -extent to +extent, as a picture of the numbers
+// beside it. Attributes, not styles: the page's policy forbids inline style.
+std::string ChangePlot(const Estimate& change, double extent) {
+  if (!std::isfinite(change.value)) return "";
+  const auto x = [extent](double value) { return 60 + std::clamp(value / extent, -1.0, 1.0) * 56; };
+  std::string out =
+      "<svg viewBox=\"0 0 120 16\" width=\"120\" height=\"16\" aria-hidden=\"true\">"
+      "<line class=\"zero\" x1=\"60\" x2=\"60\" y1=\"0\" y2=\"16\"/>";
+  if (std::isfinite(change.low) && std::isfinite(change.high)) {
+    absl::StrAppendFormat(&out, "<line class=\"range\" x1=\"%.1f\" x2=\"%.1f\" y1=\"8\" y2=\"8\"/>",
+                          x(change.low), x(change.high));
+  }
+  absl::StrAppendFormat(&out, "<circle cx=\"%.1f\" cy=\"8\" r=\"3.5\"/></svg>", x(change.value));
+  return out;
+}
+
+// The largest change of a metric or end of an interval: what its plots have to hold, up to +-100%.
+double ExtentOf(const Comparison& comparison, size_t metric) {
+  double extent = 0.05;
+  for (const Finding& finding : comparison.findings) {
+    if (finding.metric != metric) continue;
+    for (const double end : {finding.change.value, finding.change.low, finding.change.high}) {
+      if (std::isfinite(end)) extent = std::max(extent, std::abs(end));
+    }
+  }
+  return std::min(extent, 1.0);
+}
+
+std::string EstimateField(const Estimate& estimate, size_t samples, const Metric& metric) {
+  const Quantity quantity = QuantityOf(metric.unit);
+  const std::string range = FormatRange(estimate.low, estimate.high, quantity);
+  return absl::StrCat("<td class=\"number\">", Format(estimate.value, quantity), "<small>",
+                      range.empty() ? "" : absl::StrCat(range, ", "), "n=", samples,
+                      "</small></td>");
+}
+
+std::string FindingRow(const Comparison& comparison, const Finding& finding, double extent) {
+  const Metric& metric = comparison.metrics[finding.metric];
+  std::string out = "<tr>";
+  const std::vector<std::string>& values = comparison.cells[finding.cell].values;
+  if (values.empty()) out += "<th scope=\"row\">all runs</th>";
+  for (size_t axis = 0; axis < values.size(); ++axis) {
+    absl::StrAppend(&out, axis == 0 ? "<th scope=\"row\">" : "<td>", Escape(values[axis]),
+                    axis == 0 ? "</th>" : "</td>");
+  }
+  if (comparison.sides.size() > 2) {
+    absl::StrAppend(&out, "<td>", Escape(comparison.sides[finding.side]), "</td>");
+  }
+  absl::StrAppend(&out, EstimateField(finding.base, finding.base_samples, metric),
+                  EstimateField(finding.median, finding.samples, metric),
+                  "<td class=\"number change\">", Format(finding.change.value, Quantity::kChange),
+                  "<small>",
+                  FormatRange(finding.change.low, finding.change.high, Quantity::kChange),
+                  "</small></td><td class=\"plot\">", ChangePlot(finding.change, extent), "</td>");
+  if (!metric.judged) return absl::StrCat(out, "<td class=\"unjudged\">not judged</td></tr>\n");
+  absl::StrAppend(
+      &out, "<td><span class=\"verdict ", ToAbsl(ClassOf(finding.judgement)), "\">",
+      ToAbsl(Name(finding.judgement)), "</span><small>",
+      std::isfinite(finding.p_adjusted) ? absl::StrFormat("p = %.2g", finding.p_adjusted) : "",
+      finding.note.empty() ? "" : " ", Escape(finding.note), "</small></td></tr>\n");
+  return out;
+}
+
+std::string OverallRow(const Comparison& comparison, const Overall& overall, size_t columns) {
+  const bool many = comparison.sides.size() > 2;
+  return absl::StrCat(
+      "<tr class=\"overall\"><th scope=\"row\" colspan=\"", columns - 3, "\">geometric mean",
+      many ? absl::StrCat(" of ", Escape(comparison.sides[overall.side])) : "", ", ", overall.cells,
+      overall.cells == 1 ? " cell" : " cells", "</th><td class=\"number change\">",
+      Format(overall.ratio - 1, Quantity::kChange),
+      "</td><td class=\"plot\"></td><td></td></tr>\n");
+}
+
+std::string MetricRows(const Comparison& comparison, size_t metric, size_t columns) {
+  const double extent = ExtentOf(comparison, metric);
+  std::string rows;
+  for (const Finding& finding : comparison.findings) {
+    if (finding.metric == metric) rows += FindingRow(comparison, finding, extent);
+  }
+  if (rows.empty()) return "";
+  for (size_t side = 1; side < comparison.sides.size(); ++side) {
+    const Overall* overall = OverallOf(comparison, side, metric);
+    if (overall != nullptr) rows += OverallRow(comparison, *overall, columns);
+  }
+  const Metric& described = comparison.metrics[metric];
+  return absl::StrCat("<tbody><tr class=\"metric\"><th scope=\"rowgroup\" colspan=\"", columns,
+                      "\">", Escape(described.title), " <small>",
+                      described.better == Better::kHigher ? "higher" : "lower",
+                      " is better</small></th></tr>\n", rows, "</tbody>\n");
+}
+
+}  // namespace
+
+std::string Title(const Comparison& comparison) {
+  if (comparison.sides.empty()) return "Nothing to compare";
+  std::vector<std::string> others(comparison.sides.begin() + 1, comparison.sides.end());
+  if (others.empty()) return comparison.sides[0];
+  if (others.size() > 3) return absl::StrCat(others.size(), " against ", comparison.sides[0]);
+  return absl::StrCat(absl::StrJoin(others, ", "), " against ", comparison.sides[0]);
+}
+
+std::string Answer(const Comparison& comparison) {
+  std::string out;
+  for (size_t side = 1; side < comparison.sides.size(); ++side) {
+    std::vector<std::string> parts;
+    for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
+      const Metric& described = comparison.metrics[metric];
+      if (!described.judged) continue;
+      const std::string answer = MetricAnswer(comparison, side, metric);
+      if (!answer.empty()) parts.push_back(absl::StrCat(Escape(described.title), " ", answer));
+    }
+    if (parts.empty()) continue;
+    absl::StrAppend(&out, "<p class=\"answer\"><strong>", Escape(comparison.sides[side]),
+                    "</strong> against ", Escape(comparison.sides[0]), ": ",
+                    absl::StrJoin(parts, "; "), ".</p>\n");
+  }
+  if (!out.empty()) return out;
+  return "<p class=\"answer\">There is nothing to judge: no cell has runs of both sides.</p>\n";
+}
+
+std::string VerdictTable(const Comparison& comparison) {
+  if (comparison.findings.empty()) return "";
+  std::vector<std::string> heads;
+  for (const std::string& axis : comparison.axes) heads.push_back(Escape(AxisTitle(axis)));
+  if (heads.empty()) heads.emplace_back("runs");
+  const bool many = comparison.sides.size() > 2;
+  if (many) heads.push_back(Escape(comparison.vary));
+  const size_t numbers = heads.size();
+  heads.push_back(Escape(comparison.sides[0]));
+  heads.push_back(many ? "compared" : Escape(comparison.sides[1]));
+  heads.insert(heads.end(), {"change", "", "verdict"});
+  std::string out = absl::StrCat(
+      "<div class=\"scroll\" tabindex=\"0\"><table id=\"verdict\"><caption>Medians with 95% "
+      "intervals; n is the number of ",
+      comparison.by_boot ? "boots" : "repeats", ". A verdict takes a change of at least ",
+      absl::StrFormat("%.3g", comparison.min_effect * 100), "% that is not chance (p below ",
+      absl::StrFormat("%.3g", comparison.alpha),
+      " after Holm's correction).</caption>\n<thead><tr>");
+  for (size_t i = 0; i < heads.size(); ++i) {
+    const bool number = i >= numbers && i < numbers + 3;
+    if (heads[i].empty()) {
+      out += "<td></td>";
+    } else {
+      absl::StrAppend(&out, "<th scope=\"col\"", number ? " class=\"number\"" : "", ">", heads[i],
+                      "</th>");
+    }
+  }
+  out += "</tr></thead>\n";
+  for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
+    out += MetricRows(comparison, metric, heads.size());
+  }
+  return out + "</table></div>\n";
+}
+
+}  // namespace ringecho::compare::html

@@ -1,0 +1,149 @@
+#include "compare/html/view.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace ringecho::compare::html {
+namespace {
+
+using base::ToAbsl;
+
+const report::Result* LoadOrServer(const Measurement& measurement) {
+  if (measurement.load) return &*measurement.load;
+  return measurement.server ? &*measurement.server : nullptr;
+}
+
+template <class T>
+std::optional<double> AsDouble(const std::optional<T>& value) {
+  return value ? std::optional<double>(static_cast<double>(*value)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string AxisTitle(std::string_view axis) {
+  constexpr std::pair<std::string_view, std::string_view> kTitles[] = {
+      {"size_bytes", "size"},
+      {"rate_target_per_s", "offered rate"},
+      {"duration_ns", "duration"},
+      {"warmup_ns", "warm-up"},
+      {"messages_per_connection", "messages per connection"},
+  };
+  for (const auto& [key, title] : kTitles) {
+    if (axis == key) return std::string(title);
+  }
+  return std::string(axis);
+}
+
+std::string CellLabel(const Comparison& comparison, const Cell& cell,
+                      const std::vector<size_t>& axes) {
+  std::string label;
+  for (const size_t axis : axes) {
+    const std::string title = AxisTitle(comparison.axes[axis]);
+    const std::string& value = cell.values[axis];
+    absl::StrAppend(&label, label.empty() ? "" : ", ");
+    if (title != "connections") {
+      absl::StrAppend(&label, title, " ", value);
+    } else {
+      absl::StrAppend(&label, value, value == "1" ? " connection" : " connections");
+    }
+  }
+  return label.empty() ? "all runs" : label;
+}
+
+std::string CellLabel(const Comparison& comparison, const Cell& cell) {
+  std::vector<size_t> all(comparison.axes.size());
+  for (size_t axis = 0; axis < all.size(); ++axis) all[axis] = axis;
+  return CellLabel(comparison, cell, all);
+}
+
+std::optional<size_t> MetricIndex(const Comparison& comparison, std::string_view id) {
+  for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
+    if (comparison.metrics[metric].id == id) return metric;
+  }
+  return std::nullopt;
+}
+
+std::optional<Estimate> EstimateOf(const Comparison& comparison, size_t cell, size_t side,
+                                   size_t metric) {
+  for (const Finding& finding : comparison.findings) {
+    if (finding.cell != cell || finding.metric != metric) continue;
+    if (side == 0) return finding.base;
+    if (finding.side == side) return finding.median;
+  }
+  std::vector<double> values;
+  for (const size_t measurement : comparison.cells[cell].by_side[side]) {
+    const auto value = ValueOf(comparison.measurements[measurement], comparison.metrics[metric]);
+    if (value) values.push_back(*value);
+  }
+  if (values.empty()) return std::nullopt;
+  return Estimate{Median(std::move(values)), kNan, kNan};
+}
+
+std::optional<double> ConfiguredValue(const Comparison& comparison, const Cell& cell,
+                                      std::string_view axis) {
+  for (const std::vector<size_t>& side : cell.by_side) {
+    for (const size_t measurement : side) {
+      const report::Result* result = LoadOrServer(comparison.measurements[measurement]);
+      if (result == nullptr) continue;
+      const report::Config& config = result->config;
+      if (axis == "connections") return static_cast<double>(config.connections);
+      if (axis == "threads") return static_cast<double>(config.threads);
+      if (axis == "size_bytes") return AsDouble(config.size_bytes);
+      if (axis == "depth") return AsDouble(config.depth);
+      if (axis == "rate_target_per_s" && config.mode == report::Mode::kOpen) {
+        return config.rate_target_per_s;
+      }
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view EngineOf(const Measurement& measurement) {
+  if (measurement.server) return measurement.server->config.engine.name;
+  return measurement.load ? std::string_view(measurement.load->config.engine.name) : "";
+}
+
+report::Verdict VerdictOf(const Measurement& measurement) {
+  auto worst = report::Verdict::kValid;
+  if (measurement.load) worst = measurement.load->validity.verdict;
+  if (measurement.server) worst = std::max(worst, measurement.server->validity.verdict);
+  return worst;
+}
+
+std::vector<CellGroup> GroupCells(const Comparison& comparison, std::string_view free) {
+  std::vector<size_t> kept;
+  for (size_t axis = 0; axis < comparison.axes.size(); ++axis) {
+    if (comparison.axes[axis] != free) kept.push_back(axis);
+  }
+  std::vector<CellGroup> groups;
+  for (size_t cell = 0; cell < comparison.cells.size(); ++cell) {
+    const std::string label =
+        kept.empty() ? "" : CellLabel(comparison, comparison.cells[cell], kept);
+    const auto found = std::find_if(groups.begin(), groups.end(),
+                                    [&](const CellGroup& group) { return group.label == label; });
+    if (found != groups.end()) {
+      found->cells.push_back(cell);
+    } else {
+      groups.push_back({label, {cell}});
+    }
+  }
+  return groups;
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return kNan;
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+}  // namespace ringecho::compare::html

@@ -1,0 +1,57 @@
+// Questions that several parts of the page have about a comparison.
+#ifndef RINGECHO_COMPARE_HTML_VIEW_H_
+#define RINGECHO_COMPARE_HTML_VIEW_H_
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compare/comparison.h"
+
+namespace ringecho::compare::html {
+
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// "connections" -> "connections", "size_bytes" -> "size", "rate_target_per_s" -> "offered rate".
+std::string AxisTitle(std::string_view axis);
+
+// "64 connections, size 4096": the values of a cell on the given axes; "all runs" without axes.
+std::string CellLabel(const Comparison& comparison, const Cell& cell,
+                      const std::vector<size_t>& axes);
+std::string CellLabel(const Comparison& comparison, const Cell& cell);  // on all axes
+
+std::optional<size_t> MetricIndex(const Comparison& comparison, std::string_view id);
+
+// What a cell's side has in a metric: from its finding, with the interval. A side that could not be
+// compared (the other has nothing in this cell) has the median of its measurements and no interval;
+// nullopt when it has no measurement with that metric either.
+std::optional<Estimate> EstimateOf(const Comparison& comparison, size_t cell, size_t side,
+                                   size_t metric);
+
+// What the measurements of a cell were configured to: "connections", "size_bytes", "depth",
+// "threads" or "rate_target_per_s" (of open loops only). nullopt for other axes and empty cells.
+std::optional<double> ConfiguredValue(const Comparison& comparison, const Cell& cell,
+                                      std::string_view axis);
+
+// The engine of the server where there is one of ours, of the load generator otherwise.
+std::string_view EngineOf(const Measurement& measurement);
+
+// valid, suspect or invalid: the worse of both ends.
+report::Verdict VerdictOf(const Measurement& measurement);
+
+// Cells that differ only in the axis `free`, as indices in the order of the cells.
+struct CellGroup {
+  std::string label;  // what they have in common; empty when `free` is all they differ in
+  std::vector<size_t> cells;
+};
+std::vector<CellGroup> GroupCells(const Comparison& comparison, std::string_view free);
+
+// The median; NaN of nothing.
+double Median(std::vector<double> values);
+
+}  // namespace ringecho::compare::html
+
+#endif  // RINGECHO_COMPARE_HTML_VIEW_H_
