@@ -10,15 +10,16 @@ import pytest
 sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
 import bench_table  # noqa: E402
 import count_tests  # noqa: E402
+from bench import results, table, units  # noqa: E402
 
 MS = 1_000_000
 
 
-def server_result(engine="io_uring", start_ns=0, intervals=(), iou_workers=0):
+def server_result(engine="io_uring", start_ns=0, intervals=(), iou_workers=0, boot="here"):
     """intervals: (start, end, CPU time), each in ms of the server's own time."""
     return {
         "schema": "ringecho.result", "schema_version": "1.0",
-        "run": {"start_monotonic_ns": start_ns},
+        "run": {"start_monotonic_ns": start_ns, "boot_id": boot, "status": "ok"},
         "config": {"engine": {"name": engine}, "threads": 1, "cpus": [3]},
         "resources": {"iou_workers": iou_workers},
         "intervals": [{"t_start_ns": start * MS, "t_end_ns": end * MS, "cpu_ns": cpu * MS}
@@ -27,15 +28,15 @@ def server_result(engine="io_uring", start_ns=0, intervals=(), iou_workers=0):
 
 
 def load_result(connections=1, repeat=0, start_ns=0, measure=(100, 300), intervals=(), rate=1000.0,
-                p99=5000, status="ok", verdict="valid", failed=()):
+                p99=5000, status="ok", verdict="valid", failed=(), size=64):
     """measure: start and end in ms; intervals: (start, end, messages)."""
     return {
         "schema": "ringecho.result", "schema_version": "1.0",
         "tool": {"version": "0.1.0", "git_commit": "abc"},
-        "run": {"start_monotonic_ns": start_ns, "status": status,
-                "labels": {"repeat": str(repeat)}},
+        "run": {"start_monotonic_ns": start_ns, "boot_id": "here", "status": status,
+                "repeat": repeat, "labels": {}},
         "config": {"engine": {"name": "io_uring"}, "connections": connections, "threads": 2,
-                   "cpus": [0, 1], "size_bytes": 64, "depth": 1, "duration_ns": 5_000 * MS},
+                   "cpus": [0, 1], "size_bytes": size, "depth": 1, "duration_ns": 5_000 * MS},
         "host": {"environment": {"kernel_release": "6.18", "cpu": {"count": 4, "model": "EPYC"}}},
         "phases": [{"name": "connect", "start_ns": 0, "end_ns": measure[0] * MS},
                    {"name": "measure", "start_ns": measure[0] * MS, "end_ns": measure[1] * MS}],
@@ -56,7 +57,7 @@ def write(folder, number, server, load):
 
 def rows(folder):
     """The lines of the table as lists of words."""
-    return [line.split() for line in bench_table.table(folder)]
+    return [line.split() for line in table.text(folder)]
 
 
 def test_cpu_per_message_takes_only_what_lies_within_the_measure_phase():
@@ -68,13 +69,23 @@ def test_cpu_per_message_takes_only_what_lies_within_the_measure_phase():
     load = load_result(start_ns=1_000 * MS, measure=(100, 300),
                        intervals=[(100, 200, 1_000), (200, 300, 2_000)])
     messages = 1_000 * 0.8 + 2_000 * 0.9
-    assert bench_table.server_cpu_ns_per_message(server, load) == pytest.approx(10 * MS / messages)
+    assert results.server_cpu_ns_per_message(server, load) == pytest.approx(10 * MS / messages)
+
+
+def test_cpu_per_message_from_two_machines_needs_no_common_clock():
+    # Connecting, then 3 intervals at work of which the first is hardly begun, then nothing.
+    server = server_result(boot="there", start_ns=77, intervals=[
+        (0, 100, 50), (100, 200, 1), (200, 300, 5), (300, 400, 7), (400, 500, 50)])
+    for interval, size in zip(server["intervals"], (0, 10, 1_000, 1_000, 0)):
+        interval["bytes"] = size * 4_096
+    load = load_result(intervals=[(100, 300, 1)], size=4_096)
+    assert results.server_cpu_ns_per_message(server, load) == pytest.approx(12 * MS / 2_000)
 
 
 def test_cpu_per_message_is_unknown_without_intervals_or_messages():
-    assert bench_table.server_cpu_ns_per_message(server_result(), load_result()) is None
+    assert results.server_cpu_ns_per_message(server_result(), load_result()) is None
     server = server_result(intervals=[(100, 200, 5)])
-    assert bench_table.server_cpu_ns_per_message(server, load_result()) is None
+    assert results.server_cpu_ns_per_message(server, load_result()) is None
 
 
 def test_rows_are_medians_and_the_worst_verdict(tmp_path):
@@ -109,15 +120,53 @@ def test_engines_are_compared_within_each_repeat(tmp_path):
     assert row[:3] == ["64", "1.20", "(1.20-1.30)"]
 
 
+def write_series(folder, runs=(), status="complete", server="local"):
+    """runs: (engine, connections, repeat, status, reason)."""
+    (folder / "series.json").write_text(json.dumps({
+        "schema": "ringecho.series", "schema_version": "1.0", "status": status,
+        "options": {"server": server},
+        "runs": [{"cell": {"engine": engine, "connections": connections, "size_bytes": 64,
+                           "depth": 1, "threads": 1},
+                  "repeat": repeat, "status": how, "reason": reason}
+                 for engine, connections, repeat, how, reason in runs]}))
+
+
 def test_what_was_not_run_has_a_row_and_a_reason(tmp_path):
     write(tmp_path, 0, server_result("epoll"), load_result(64))
-    (tmp_path / "skipped.tsv").write_text("io_uring\t64\tEPERM; seccomp\n"
-                                          "epoll\t10000\ttoo few descriptors\n")
-    text = "\n".join(bench_table.table(tmp_path))
+    write_series(tmp_path, [("io_uring", 64, 0, "skipped", "EPERM; seccomp"),
+                            ("io_uring", 64, 1, "skipped", "EPERM; seccomp"),
+                            ("epoll", 64, 0, "done", None),
+                            ("epoll", 64, 1, "failed", "no luck"),
+                            ("epoll", 10_000, 0, "skipped", "too few descriptors")])
+    text = "\n".join(table.text(tmp_path))
     lines = [row for row in rows(tmp_path) if row and row[-2:] == ["not", "run"]]
     assert [line[:2] for line in lines] == [["io_uring", "64"], ["epoll", "10,000"]]
-    assert "io_uring, 64 connections: EPERM; seccomp" in text
-    assert "epoll, 10,000 connections: too few descriptors" in text
+    assert "not run: io_uring 64: EPERM; seccomp" in text
+    assert "not run: epoll 10,000: too few descriptors" in text
+    # It worked at other times: a row of its own, and still said.
+    assert "not run: epoll 64: no luck" in text
+
+
+def test_only_what_varies_has_a_column(tmp_path):
+    for number, (connections, size) in enumerate([(1, 64), (1, 4_096), (64, 64), (64, 4_096)]):
+        write(tmp_path, number, server_result(), load_result(connections, size=size))
+    text = table.text(tmp_path)
+    (heading,) = [line for line in text if line.startswith("engine")]
+    assert heading.split()[:3] == ["engine", "connections", "size"]
+    found = [row[:3] for row in rows(tmp_path) if row and row[0] == "io_uring"]
+    assert found == [["io_uring", "1", "64"], ["io_uring", "64", "64"], ["io_uring", "1", "4k"],
+                     ["io_uring", "64", "4k"]]
+    assert not any("B messages" in line for line in text)
+    assert any("1 in flight per connection" in line for line in text)
+    assert max(map(len, text)) <= 80
+
+
+def test_a_server_that_is_not_ours_has_no_result(tmp_path):
+    (tmp_path / "000.load.json").write_text(json.dumps(load_result(64, rate=100.0)))
+    write_series(tmp_path, server="running")
+    (row,) = [row for row in rows(tmp_path) if row and row[0] == "-"]
+    assert row[1:3] == ["64", "100"]
+    assert any("server: not ours" in line for line in table.text(tmp_path))
 
 
 def test_doubts_are_named(tmp_path):
@@ -125,18 +174,34 @@ def test_doubts_are_named(tmp_path):
         failed = ["loader_cpu"] if repeat else []
         write(tmp_path, repeat, server_result(), load_result(64, repeat, failed=failed,
                                                              verdict="suspect"))
-    assert "loader_cpu: io_uring 64 (2 of 3)" in bench_table.table(tmp_path)
+    assert "loader_cpu: io_uring 64 (2 of 3)" in table.text(tmp_path)
 
 
 def test_work_in_kernel_threads_is_not_hidden(tmp_path):
     write(tmp_path, 0, server_result(iou_workers=2), load_result(64))
-    assert any("kernel worker threads" in line for line in bench_table.table(tmp_path))
+    assert any("kernel worker threads" in line for line in table.text(tmp_path))
 
 
-def test_an_incomplete_series_says_so(tmp_path):
+@pytest.mark.parametrize("status, said", [
+    ("running", "incomplete: not ended, 1 of 2 runs made"),
+    ("interrupted", "incomplete: interrupted, 1 of 2 runs made"),
+    ("failed", "incomplete: 1 of 2 runs went well")])
+def test_an_incomplete_series_says_so(tmp_path, status, said):
     write(tmp_path, 0, server_result(), load_result(64))
-    (tmp_path / "INCOMPLETE").write_text("interrupted in run 2 of 24\n")
-    assert "incomplete: interrupted in run 2 of 24" in bench_table.table(tmp_path)
+    write_series(tmp_path, [("io_uring", 64, 0, "done", None), ("io_uring", 64, 1, "planned", None),
+                            ("epoll", 64, 1, "skipped", "no epoll")], status)
+    assert any(line.startswith(said) for line in table.text(tmp_path))
+    write_series(tmp_path, [("io_uring", 64, 0, "done", None)])
+    assert not any("incomplete" in line for line in table.text(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": "fio"}'])
+def test_a_foreign_or_broken_series_is_named(tmp_path, content, capsys):
+    write(tmp_path, 0, server_result(), load_result())
+    (tmp_path / "series.json").write_text(content)
+    assert bench_table.main([str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and "series.json" in said.err
 
 
 def test_interrupted_runs_do_not_count(tmp_path):
@@ -147,7 +212,7 @@ def test_interrupted_runs_do_not_count(tmp_path):
 
 
 def test_an_empty_folder_has_an_empty_table(tmp_path):
-    assert len(bench_table.table(tmp_path)) == 1
+    assert len(table.text(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "fio"}', "null", "\0",
@@ -167,14 +232,14 @@ def test_lines_fit_a_terminal(tmp_path):
         load = load_result(1_000_000, rate=12_345_678.9, p99=123_456_789, verdict="invalid",
                            intervals=[(100, 200, 50_000)])
         write(tmp_path, number, server, load)
-    assert max(map(len, bench_table.table(tmp_path))) <= 80
+    assert max(map(len, table.text(tmp_path))) <= 80
 
 
 @pytest.mark.parametrize("ns, text", [
     (None, "-"), (12.3, "12.3 ns"), (999, "999 ns"), (1_000, "1.00 us"), (28_437, "28.4 us"),
     (999_400, "999 us"), (1_234_567, "1.23 ms"), (2.5e9, "2.50 s")])
 def test_durations(ns, text):
-    assert bench_table.duration(ns) == text
+    assert units.duration(ns) == text
 
 
 JUNIT = """<testsuites>

@@ -1,5 +1,6 @@
 """run_bench.sh with the programs of this build, and what the scripts say when they cannot go on."""
 import errno
+import json
 import os
 import pathlib
 import resource
@@ -53,6 +54,10 @@ def series_of(bench):
     return folder
 
 
+def state_of(bench):
+    return json.loads((series_of(bench) / "series.json").read_text())
+
+
 def test_both_engines_are_measured_and_told(bench, run, validated):
     require("io_uring")
     ended = run([bench, "--no-build", "--duration", "500ms", "--repeats", "2",
@@ -63,7 +68,7 @@ def test_both_engines_are_measured_and_told(bench, run, validated):
         assert all(row[-1] in ("valid", "suspect") for row in rows(ended.out, engine))
     folder = series_of(bench)
     assert (folder / "table.txt").read_text() == ended.out
-    assert not (folder / "INCOMPLETE").exists()
+    assert state_of(bench)["status"] == "complete"
     assert left_over(folder) == []
 
     loads = [validated(path) for path in sorted(folder.glob("*.load.json"))]
@@ -72,8 +77,9 @@ def test_both_engines_are_measured_and_told(bench, run, validated):
     # A B, and in the next repeat B A.
     order = [result["config"]["engine"]["name"] for result in servers]
     assert order == 2 * ["io_uring", "epoll"] + 2 * ["epoll", "io_uring"]
-    assert [result["run"]["labels"]["order"] for result in loads] == [str(i) for i in range(1, 9)]
-    assert {result["run"]["labels"]["series"] for result in loads + servers} == {folder.name}
+    assert [result["run"]["order_index"] for result in loads] == list(range(8))
+    assert [result["run"]["repeat"] for result in servers] == 4 * [0] + 4 * [1]
+    assert {result["run"]["series_id"] for result in loads + servers} == {folder.name}
     for server, load in zip(servers, loads):
         assert load["config"]["engine"]["requested"]["engine"] == "auto"
         assert not set(server["config"]["cpus"]) & set(load["config"]["cpus"])
@@ -111,7 +117,7 @@ def test_what_descriptors_do_not_allow_is_skipped_with_the_number(bench, run):
     assert "needs 1064 descriptors, the hard limit is 300" in ended.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_nothing_running_and_marks_what_there_is(bench, started, number):
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "50",
                                "--engines", "epoll", "--connections", "3"])
@@ -121,8 +127,8 @@ def test_an_interrupt_leaves_nothing_running_and_marks_what_there_is(bench, star
     ended = script.wait()
     assert ended.code == 130
     folder = series_of(bench)
-    assert "interrupted in run" in (folder / "INCOMPLETE").read_text()
-    assert "incomplete: interrupted in run" in ended.out
+    assert state_of(bench)["status"] == "interrupted"
+    assert "incomplete: interrupted, 2 of 50 runs made" in ended.out
     assert len(rows(ended.out, "epoll")) == 1
     assert (folder / "table.txt").read_text() == ended.out
     programs.wait_until(lambda: left_over(folder) == [], "nothing is left running")
@@ -147,7 +153,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(bench, run):
     assert ended.code == 1
     assert [row[1:] for row in rows(ended.out, "epoll")] == [
         [count, *"------", "not", "run"] for count in "12"]
-    assert "epoll, 2 connections: ringecho-load: not today" in ended.out
+    assert "not run: epoll 1, epoll 2: ringecho-load: not today" in ended.out
     assert left_over(series_of(bench)) == []
 
 
@@ -170,8 +176,29 @@ BENCH_REFUSALS = [
     (["--loader-engine", "none"], '"none"'),
     (["--duration", "5"], '"5"'),
     (["--duration", "1ms"], '"1ms"'),
+    (["--warmup", "-1s"], '"-1s"'),
     (["--repeats", "0"], '"0"'),
     (["--size", "big"], '"big"'),
+    (["--depth", "1,1"], "each value once"),
+    (["--threads", "0"], '"0"'),
+    (["--order", "random"], '"random"'),
+    (["--seed", "7"], "--order shuffled"),
+    (["--label", "novalue"], '"novalue"'),
+    (["--label", "a=1", "--label", "a=2"], '"a" twice'),
+    (["--server-cpus", "3-1"], '"3-1"'),
+    (["--server-cpus", "99999"], "CPU 99999 cannot be used here"),
+    (["--loader-cpus", "0", "--loader-threads", "2"], "names 1 CPU for 2 threads"),
+    (["nonesuch"], '"nonesuch"'),
+    (["quick", "engines"], "two scenarios"),
+    (["--connect", "host"], '"host"'),
+    (["--connect", "host:70000"], '"host:70000"'),
+    (["--connect", "host:7", "--engines", "epoll"], "--engines"),
+    (["--server-cmd", "ssh host ringecho-server"], "{args}"),
+    (["--server-cmd", "ssh host 'ringecho-server {args}"], "--server-cmd"),
+    (["--server-cmd", "ssh host ringecho-server {args}"], "--connect"),
+    (["--resume", "/nonesuch"], '"/nonesuch"'),
+    (["--resume", "x", "--out", "y"], "--out"),
+    (["--out", ""], "--out"),
 ]
 
 

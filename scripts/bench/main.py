@@ -1,0 +1,250 @@
+"""What a command line asks for. Exit codes: 0 good, 1 not, 2 usage, 130 interrupted; from the
+first of the two calls that run_bench.sh makes also TO_BUILD and TO_RUN, when programs are wanted."""
+import pathlib
+import shlex
+import sys
+import time
+
+from bench import cpus, options, preflight, process, progress, results, runner, scenario, servers
+from bench import series as series_
+from bench import settings as settings_
+from bench import units, verdict
+from bench.options import Usage
+from bench.runner import Cannot, say
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+FIRST = "--before-build"  # given by run_bench.sh in its first call
+TO_BUILD, TO_RUN = 100, 101
+
+
+def main(arguments):
+    first = arguments[:1] == [FIRST]
+    try:
+        return _main(options.parse(arguments[first:]), first)
+    except (Usage, units.Bad) as error:
+        say(f"run_bench.sh: {error}; --help lists the options")
+        return 2
+    except (Cannot, series_.Unreadable, scenario.Broken) as error:
+        say(f"run_bench.sh: {error}")
+        return 1
+    except process.Interrupted:  # before there was anything to report
+        return 130
+
+
+def _main(given, first):
+    if given.help:
+        print(options.HELP, end="")
+        return 0
+    if given.list:
+        print("\n".join(scenario.list_lines()))
+        return 0
+    machine = preflight.Machine()
+    topology = cpus.read_topology()
+    settings, folder, document = _settings_of(given)
+    plan = runner.Plan(settings, topology, machine)
+    if given.check:
+        return _check(plan, machine)
+    executables = runner.Executables(PROJECT / "build-bench")
+    if given.dry_run:
+        _dry_run(plan, given, executables, document)
+        return 0
+    if first and given.build:
+        return TO_BUILD
+    if not (executables.server.exists() or settings.server != "local") or \
+            not executables.load.exists():
+        raise Cannot(f"nothing is built in {PROJECT / 'build-bench'}; leave out --no-build")
+    if first:
+        return TO_RUN
+    return _make(given, plan, machine, executables, folder, document)
+
+
+def _settings_of(given):
+    """(settings, folder, document); the last two are those of a series to resume, or None."""
+    overrides = dict(given.overrides)
+    if not given.resume:
+        found = settings_.from_scenario(scenario.by_name(given.scenario or "engines"), overrides)
+        if found.order == "shuffled" and "seed" not in overrides:
+            found.seed = time.time_ns() % 1_000_000_000
+        return found, None, None
+    folder = options.folder_to_resume(given)
+    document = series_.read(folder)
+    settings = series_.settings_of(document, folder)
+    if given.scenario not in ("", settings.scenario):
+        raise Usage(f"--resume: the scenario of {folder.name} is {settings.scenario}, not "
+                    f"{given.scenario}")
+    # Addresses and host names are not kept with results.
+    if settings.server != overrides.get("server", "local"):
+        raise Usage(f"--resume: {folder.name} was made " + {
+            "local": "without --connect and --server-cmd",
+            "running": "with --connect alone; give it again",
+            "command": "with --server-cmd and --connect; give them again"}[settings.server])
+    key = settings_.differing(settings, overrides)
+    if key:
+        raise Usage(f"{options.option_of(key)}: differs from that of {folder.name}; leave it out "
+                    "to resume")
+    return settings, folder, document
+
+
+def _preflight(plan, machine, average):
+    return preflight.check(machine, plan.used_cpus(), plan.notes(), plan.most_connections(),
+                           remote=plan.settings.server != "local", average=average)
+
+
+def _check(plan, machine):
+    for line in runner.cpu_lines(plan):
+        print(line)
+    found = _preflight(plan, machine, average=True)
+    for warning in found:
+        print(f"warning: {warning.text}")
+        for command in warning.fix:
+            print(f"    {command}")
+    print(f"{units.count(len(found), 'warning')}; nothing was changed" if found else
+          "nothing found that would make numbers unreliable")
+    return 0
+
+
+def _server_of(given, programs, executables):
+    if given.server_cmd:
+        return servers.CommandServer(programs, given.server_cmd, given.connect)
+    if given.connect:
+        return servers.RunningServer(given.connect)
+    return servers.LocalServer(programs, str(executables.server))
+
+
+def _dry_run(plan, given, executables, document):
+    """Commands as they would be run, but for the port, which the server picks, and the folder."""
+    server = _server_of(given, None, executables)
+    done = {run["order_index"] for run in document["runs"] if run["status"] == series_.DONE} \
+        if document else set()
+    print("\n".join(runner.cpu_lines(plan)))
+    planned = []
+    for run in plan.runs:
+        why = plan.why_skipped(run.cell)
+        if why:
+            print(f"# {run.name}: not run: {why}")
+        elif run.order_index not in done:
+            planned.append({"cell": run.cell, "seconds": None})
+            _print_commands(plan, server, run, given.connect or "127.0.0.1:PORT", executables)
+    left = progress.estimate_s(plan.settings, document["runs"] if document else planned, planned)
+    print(f"{units.count(len(planned), 'run')} of {units.time_text(plan.settings.duration_ms)}, "
+          f"about {units.seconds_left(left)}; nothing was run")
+
+
+def _print_commands(plan, server, run, address, executables):
+    print(f"# {run.name}")
+    started = server.command(plan.server_options(run), f"DIR/{run.name}.server.json")
+    if started:
+        print(shlex.join(started), "&")
+    print(shlex.join([str(executables.load),
+                      *plan.load_options(run, address, f"DIR/{run.name}.load.json")]))
+
+
+def _refuse_other_machine(document, identity, programs):
+    for key, value in document["machine"].items():
+        if identity.get(key) != value:
+            raise Cannot(f"--resume: this is another machine or kernel: {key} was {value}, is "
+                         f"{identity.get(key)}; begin a new series")
+    for name, version in document["programs"].items():
+        if programs.get(name) != version:
+            raise Cannot(f"--resume: {name} was {version}, is {programs.get(name)}; begin a new "
+                         "series")
+
+
+def _refuse_other_cpus(document, layouts):
+    if document["cpus_by_threads"] != layouts:
+        raise Cannot("--resume: the CPUs of the series cannot be used as they were: "
+                     f"{document['cpus_by_threads']}, now {layouts}")
+
+
+def _begin(given, plan, folder, document, machine, executables):
+    """The folder and document of a new or resumed series, written once."""
+    identity, boot = preflight.identity(machine)
+    programs = runner.program_versions(executables)
+    layouts = {str(threads): {"server": list(layout.server), "loader": list(layout.loader)}
+               for threads, layout in plan.possible_layouts().items()}
+    if document:
+        _refuse_other_machine(document, identity, programs)
+        _refuse_other_cpus(document, layouts)
+        if boot not in document["boots"]:
+            say("the machine has been booted since: the series will be of "
+                f"{units.count(len(document['boots']) + 1, 'boot')}")
+        _plan_again(folder, document, plan.settings.server != "running")
+    else:
+        folder = runner.make_folder(given.out or None, plan.settings, PROJECT)
+        document = series_.new(folder.name, plan.settings, plan.runs,
+                               series_.now(runner.utc_now()))
+        document.update(machine=identity, programs=programs, cpus_by_threads=layouts)
+        document["cpus"] = list(layouts.values())[-1] if layouts else document["cpus"]
+    if boot not in document["boots"]:
+        document["boots"].append(boot)
+    return folder, document
+
+
+def _plan_again(folder, document, with_server):
+    """Everything that is not there as a whole."""
+    for run in document["runs"]:
+        if run["status"] != series_.DONE or \
+                not results.is_whole(folder, run["name"], with_server):
+            run.update(status=series_.PLANNED, reason=None, seconds=None)
+    document.update(status=series_.RUNNING, ended=None)
+
+
+def _make(given, plan, machine, executables, folder, document):
+    process.SIGNALS.install()
+    for line in runner.cpu_lines(plan):
+        say(line)
+    # Our own build is no reason to doubt the machine.
+    warnings = _preflight(plan, machine, average=not given.build)
+    for warning in warnings:
+        say(f"warning: {warning.text}")
+    if any(warning.fix for warning in warnings):
+        say("scripts/run_bench.sh --check prints the commands that mend this")
+    folder, document = _begin(given, plan, folder, document, machine, executables)
+    held = series_.lock(folder)
+    if held is None:
+        raise Cannot(f"another run_bench.sh is at work in {folder}")
+    document["preflight"] = [{"id": warning.id, "message": warning.text, "fix": warning.fix}
+                             for warning in warnings]
+    series_.write(folder, document)
+    code = _run(given, plan, executables, folder, document)
+    process.SIGNALS.install()  # comparing may take a while, too
+    runner.print_outcome(folder, verdict.Judge(executables.compare))
+    return code
+
+
+def _run(given, plan, executables, folder, document):
+    """Exit code. The document says how it ended, also when that was by an exception."""
+    document["status"] = series_.FAILED
+    try:
+        with process.Programs() as programs:
+            server = _server_of(given, programs, executables)
+            work = runner.Runner(plan, folder, document, executables, server, programs)
+            document["status"] = series_.RUNNING
+            good = work.run_all()
+        good = good and bool(series_.of_status(document, series_.DONE))
+        document["status"] = series_.COMPLETE if good else series_.FAILED
+        return 0 if good else 1
+    except process.Interrupted:
+        say("interrupted")
+        document["status"] = series_.INTERRUPTED
+        return 130
+    except BaseException:
+        document["status"] = series_.FAILED
+        raise
+    finally:
+        process.ignore()
+        document["ended"] = series_.now(runner.utc_now())
+        _remove_halves(folder, document)
+        series_.write(folder, document)
+
+
+def _remove_halves(folder, document):
+    """What a run left that was not made to its end."""
+    for run in series_.of_status(document, series_.PLANNED):
+        for end in ("load.json", "server.json", "server.json.part"):
+            (folder / f"{run['name']}.{end}").unlink(missing_ok=True)
+
+
+def entry():
+    sys.exit(main(sys.argv[1:]))

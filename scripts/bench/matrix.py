@@ -1,0 +1,71 @@
+"""The runs of a series and their order."""
+import collections
+import itertools
+import random
+
+from bench.settings import AXES
+
+# `cell`: {axis: value}; `repeat` and `order_index` count from 0.
+Run = collections.namedtuple("Run", "order_index repeat cell name")
+
+# From the axis that changes least to the one whose values are measured side by side.
+_NESTING = ("threads", "size_bytes", "depth", "connections", "engine")
+
+_NAME_PARTS = {"connections": "c", "size_bytes": "s", "depth": "d", "threads": "t"}
+
+
+def cells(axes, vary):
+    """Every combination; those that differ in `vary` alone stand side by side."""
+    nesting = [axis for axis in _NESTING if axis in axes and axis != vary]
+    nesting += [axis for axis in axes if axis == vary]
+    return [{axis: cell[axis] for axis in AXES if axis in cell}
+            for cell in (dict(zip(nesting, values))
+                         for values in itertools.product(*(axes[axis] for axis in nesting)))]
+
+
+def ordered(axes, vary, repeats, order, seed):
+    """[(repeat, cell)]: every repeat visits every cell once, so that drift hits all alike.
+
+    Interleaved: what is compared is measured side by side, A B in one repeat and B A in the next.
+    Shuffled: each repeat in an order of its own, drawn from the seed.
+    """
+    every = cells(axes, vary)
+    generator = random.Random(seed)
+    found = []
+    for repeat in range(repeats):
+        turn = list(every)
+        if order == "shuffled":
+            generator.shuffle(turn)
+        elif repeat % 2:
+            sides = len(axes.get(vary, [None]))
+            turn = [cell for start in range(0, len(turn), sides)
+                    for cell in reversed(turn[start:start + sides])]
+        found += [(repeat, cell) for cell in turn]
+    return found
+
+
+def name_of(axes, cell, repeat):
+    """The engine, connections, what else varies, the repeat: "epoll-c64-d8-r0"."""
+    words = [cell.get("engine", "server")]
+    words += [f"{letter}{cell[axis]}" for axis, letter in _NAME_PARTS.items()
+              if axis == "connections" or len(axes.get(axis, [])) > 1]
+    return "-".join([*words, f"r{repeat}"])
+
+
+def runs(settings):
+    plan = ordered(settings.axes, settings.vary, settings.repeats, settings.order, settings.seed)
+    return [Run(index, repeat, cell, f"{index:03d}-{name_of(settings.axes, cell, repeat)}")
+            for index, (repeat, cell) in enumerate(plan)]
+
+
+def describe(axes, cell):
+    """For progress lines: "io_uring, 1,000 connections, 4,096 B"."""
+    words = [cell["engine"]] if "engine" in cell else []
+    words.append(f"{cell['connections']:,} connection{'' if cell['connections'] == 1 else 's'}")
+    if len(axes["size_bytes"]) > 1:
+        words.append(f"{cell['size_bytes']:,} B")
+    if len(axes["depth"]) > 1:
+        words.append(f"{cell['depth']:,} in flight each")
+    if len(axes.get("threads", [])) > 1:
+        words.append(f"{cell['threads']} server thread{'' if cell['threads'] == 1 else 's'}")
+    return ", ".join(words)

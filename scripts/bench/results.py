@@ -1,0 +1,118 @@
+"""The result files of a folder, run by run."""
+import collections
+import json
+import statistics
+
+from bench import series as series_
+
+# `cell`: {axis: value}. `server`: None where the server was not ours. `values`: the numbers of the
+# table, None where there is none.
+Run = collections.namedtuple("Run", "cell repeat server load values")
+
+
+def read(path):
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise series_.Unreadable(f"{path}: {error}") from None
+    if not isinstance(document, dict) or document.get("schema") != "ringecho.result" or \
+            not str(document.get("schema_version")).startswith("1."):
+        raise series_.Unreadable(f"{path}: not a result of ringecho that this script knows")
+    return document
+
+
+def is_whole(folder, name, with_server):
+    """Whether a run has left all it should: results that can be read, of programs that ran well."""
+    for role in ("load", "server") if with_server else ("load",):
+        try:
+            if read(folder / f"{name}.{role}.json")["run"]["status"] != "ok":
+                return False
+        except (series_.Unreadable, KeyError, TypeError):
+            return False
+    return True
+
+
+def read_runs(folder, with_server=True):
+    """Runs of which everything is there, in the order they were made."""
+    runs = []
+    for load_path in sorted(folder.glob("*.load.json")):
+        server_path = load_path.with_name(load_path.name.replace(".load.json", ".server.json"))
+        if with_server and not server_path.exists():
+            continue
+        server, load = read(server_path) if with_server else None, read(load_path)
+        try:
+            if load["run"]["status"] == "ok":
+                runs.append(_make_run(server, load))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise series_.Unreadable(
+                f"{load_path}: not as a result should be: {error!r}") from None
+    return runs
+
+
+def _make_run(server, load):
+    latency = load["latency"]["response_ns"]["percentiles"]
+    config = load["config"]
+    cell = {"engine": server["config"]["engine"]["name"] if server else "-"}
+    cell.update((key, config[key]) for key in ("connections", "size_bytes", "depth"))
+    cell["threads"] = server["config"]["threads"] if server else None
+    values = {
+        "rate": load["totals"]["messages_per_s"],
+        "p50": latency.get("50"),
+        "p99": latency.get("99"),
+        "p99.9": latency.get("99.9"),
+        "cpu": server_cpu_ns_per_message(server, load) if server else None,
+        "loader": load["resources"]["cpu_share"],
+    }
+    return Run(cell, load["run"].get("repeat", 0), server, load, values)
+
+
+def server_cpu_ns_per_message(server, load):
+    """What a message costs the server while the loader measures, or None."""
+    if server["run"].get("boot_id") == load["run"].get("boot_id"):
+        return _cost_by_clock(server, load)
+    return _cost_by_bytes(server, load)
+
+
+def _absolute(result, interval):
+    """An interval's edges on the clock that both programs share."""
+    origin = result["run"]["start_monotonic_ns"]
+    return origin + interval["t_start_ns"], origin + interval["t_end_ns"]
+
+
+def _cost_by_clock(server, load):
+    """Both on one machine: CPU time of the server's intervals that lie whole within the loader's
+    measure phase, over the messages that the loader got back in that time, which are those of its
+    own intervals as far as they overlap with it. So connecting, warm-up and draining do not count.
+    """
+    (measure,) = (phase for phase in load["phases"] if phase["name"] == "measure")
+    origin = load["run"]["start_monotonic_ns"]
+    begin, end = origin + measure["start_ns"], origin + measure["end_ns"]
+    cpu_ns = 0
+    window = []
+    for interval in server["intervals"]:
+        start, stop = _absolute(server, interval)
+        if begin <= start and stop <= end:
+            cpu_ns += interval["cpu_ns"]
+            window += [start, stop]
+    if not window:
+        return None
+    messages = 0.0
+    for interval in load["intervals"]:
+        start, stop = _absolute(load, interval)
+        shared = min(stop, max(window)) - max(start, min(window))
+        if shared > 0:
+            messages += interval["messages"] * shared / (stop - start)
+    return cpu_ns / messages if messages else None
+
+
+def _cost_by_bytes(server, load):
+    """On two machines no clock is shared: the server's intervals at full work, those with at least
+    half as many bytes as the middle one that has any, over the messages that these bytes are.
+    """
+    at_work = [interval for interval in server["intervals"] if interval["bytes"]]
+    if not at_work:
+        return None
+    enough = statistics.median(interval["bytes"] for interval in at_work) / 2
+    full = [interval for interval in at_work if interval["bytes"] >= enough]
+    messages = sum(interval["bytes"] for interval in full) / load["config"]["size_bytes"]
+    return sum(interval["cpu_ns"] for interval in full) / messages

@@ -1,0 +1,302 @@
+"""One series from its plan to its table."""
+import datetime
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from bench import cpus, matrix, preflight, process, progress, results, servers, table, units
+from bench import series as series_
+
+# A run that takes so much longer than it was asked to hangs. Ten retries of a connect that times
+# out are well within it.
+PATIENCE_S = 300
+
+# The server's intervals, from which its CPU time within the measure phase is taken.
+SERVER_INTERVAL = "100ms"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Cannot(Exception):
+    """Why the series cannot be made, in one line."""
+
+
+class Executables:
+    """What build-bench holds."""
+
+    def __init__(self, build):
+        self.server = build / "src/server/ringecho-server"
+        self.load = build / "src/load/ringecho-load"
+        self.compare = build / "src/compare/ringecho-compare"
+
+
+class Plan:
+    """Settings, runs and the CPUs of each: everything that is known before anything is run."""
+
+    def __init__(self, settings, topology, machine):
+        self.settings = settings
+        self.runs = matrix.runs(settings)
+        self.layouts = {}  # {server threads: Layout or the reason why there is none}
+        for threads in settings.axes.get("threads", [1]):
+            try:
+                self.layouts[threads] = cpus.lay_out(topology, settings, threads)
+            except cpus.Impossible as why:
+                self.layouts[threads] = str(why)
+        self._machine = machine
+
+    def layout(self, cell):
+        return self.layouts[cell.get("threads", 1)]
+
+    def possible_layouts(self):
+        return {threads: layout for threads, layout in self.layouts.items()
+                if isinstance(layout, cpus.Layout)}
+
+    def used_cpus(self):
+        used = {cpu for layout in self.possible_layouts().values()
+                for cpu in [*layout.server, *layout.loader]}
+        if self.settings.server != "local":  # the server's are another machine's
+            used = {cpu for layout in self.possible_layouts().values() for cpu in layout.loader}
+        return used or set(os.sched_getaffinity(0))
+
+    def notes(self):
+        """Of the CPU layouts, each once."""
+        return list(dict.fromkeys(note for layout in self.possible_layouts().values()
+                                  for note in layout.notes))
+
+    def most_connections(self):
+        return max(self.settings.axes["connections"])
+
+    def why_skipped(self, cell):
+        """Why a cell cannot be run as far as one knows without trying, or None."""
+        if isinstance(self.layout(cell), str):
+            return self.layout(cell)
+        return preflight.too_many_connections(self._machine, cell["connections"])
+
+    def server_options(self, run):
+        """Everything but where to listen and where the result goes."""
+        options = ["-i", SERVER_INTERVAL, "-q", *self._naming(run)]
+        if "engine" in run.cell:
+            options += ["--engine", run.cell["engine"], "-t", str(run.cell["threads"])]
+        if self.layout(run.cell).server:
+            options += ["--cpus", ",".join(map(str, self.layout(run.cell).server))]
+        return options
+
+    def load_options(self, run, address, result_path):
+        cell, layout = run.cell, self.layout(run.cell)
+        threads = cpus.loader_threads(self.settings, layout, cell["connections"])
+        options = ["--connect", address, "-c", str(cell["connections"]), "-s",
+                   str(cell["size_bytes"]), "--depth", str(cell["depth"]),
+                   "-d", f"{self.settings.duration_ms}ms", "--warmup",
+                   f"{self.settings.warmup_ms}ms", "--engine", self.settings.loader_engine,
+                   "-t", str(threads), "-q", "--json", result_path, *self._naming(run)]
+        if layout.loader:
+            options += ["--cpus", ",".join(map(str, layout.loader[:threads]))]
+        return options
+
+    def _naming(self, run):
+        options = ["--series", self.series_id, "--repeat", str(run.repeat), "--order",
+                   str(run.order_index)]
+        for label in self.settings.labels:
+            options += ["--label", label]
+        return options
+
+    series_id = "SERIES"  # until there is a folder
+
+
+def cpu_lines(plan):
+    """Who runs where, for people."""
+    for threads, layout in plan.layouts.items():
+        if isinstance(layout, str):
+            continue
+        loader = cpus.loader_threads(plan.settings, layout, plan.most_connections())
+
+        def where(numbers):
+            return "on CPU " + ",".join(map(str, numbers)) if numbers else "not pinned"
+
+        server = f"server: {units.count(threads, 'thread')} {where(layout.server)}"
+        if plan.settings.server == "running":
+            server = "server: runs already"
+        yield (f"{server}; load generator: {units.count(loader, 'thread')} "
+               f"{where(layout.loader[:loader])}")
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class Runner:
+    """Makes the runs of a series that are not made yet. Use it within `with Programs()`."""
+
+    def __init__(self, plan, folder, document, executables, server, programs):
+        self.plan = plan
+        self.folder = folder
+        self.document = document
+        self._load = executables.load
+        self._server = server
+        self._programs = programs
+        plan.series_id = document["id"]
+        self._rate = ""
+
+    def _save(self):
+        series_.write(self.folder, self.document)
+
+    def _remaining(self):
+        return series_.of_status(self.document, series_.PLANNED)
+
+    def _skip_what_cannot_be(self):
+        """Marks it, and tells each reason once."""
+        told = set()
+        for engine in self.plan.settings.axes.get("engine", []):
+            log = self.folder / f"probe-{engine}.log"
+            why = self._server.why_not(engine, log) if engine == "io_uring" else None
+            for run in self._remaining():
+                if run["cell"].get("engine") == engine and why:
+                    self._skip(run, why, told)
+            log.unlink(missing_ok=True)
+        for run in self._remaining():
+            why = self.plan.why_skipped(run["cell"])
+            if why:
+                self._skip(run, why, told)
+
+    def _skip(self, run, why, told):
+        run["status"], run["reason"] = series_.SKIPPED, why
+        if (str(run["cell"]), why) not in told:
+            told.add((str(run["cell"]), why))
+            say(f"  {matrix.describe(self.plan.settings.axes, run['cell'])}: {why}")
+
+    def run_all(self):
+        """True when every run went well. The document says running until it says how it ended."""
+        self._skip_what_cannot_be()
+        self._save()
+        by_index = {run.order_index: run for run in self.plan.runs}
+        remaining = self._remaining()
+        already = len(series_.of_status(self.document, series_.DONE))
+        left = progress.estimate_s(self.plan.settings, self.document["runs"], remaining)
+        say(f"{units.count(len(remaining), 'run')} of "
+            f"{units.time_text(self.plan.settings.duration_ms)}, about {units.seconds_left(left)}; "
+            f"results in {self.folder}")
+        for number, entry in enumerate(remaining, 1):
+            run = by_index[entry["order_index"]]
+            say(f"[{already + number}/{already + len(remaining)}] "
+                f"{matrix.describe(self.plan.settings.axes, run.cell)}, repeat {run.repeat + 1}")
+            self._run_one(run, entry)
+            self._save()
+            self._tell_progress(entry, remaining[number:])
+        return not series_.of_status(self.document, series_.FAILED)
+
+    def _tell_progress(self, entry, remaining):
+        text = entry["reason"] or self._rate
+        if remaining:
+            left = progress.estimate_s(self.plan.settings, self.document["runs"], remaining)
+            text += f", about {units.seconds_left(left)} left"
+        say(f"  {text}")
+
+    def _run_one(self, run, entry):
+        started = time.monotonic()
+        for role in ("load", "server"):
+            (self.folder / f"{run.name}.{role}.json").unlink(missing_ok=True)
+        try:
+            self._measure(run)
+        except servers.Failed as why:
+            entry["status"], entry["reason"] = series_.FAILED, str(why)
+            for role in ("load", "server"):  # half of a run is no result
+                (self.folder / f"{run.name}.{role}.json").unlink(missing_ok=True)
+            return
+        entry["status"], entry["reason"] = series_.DONE, None
+        entry["seconds"] = round(time.monotonic() - started, 3)
+
+    def _path(self, run, end):
+        return str(self.folder / f"{run.name}.{end}")
+
+    def _measure(self, run):
+        """Raises Failed. The server outlives the load generator, and nothing outlives this."""
+        address = self._server.start(self.plan.server_options(run), self._path(run, "server.json"),
+                                     self._path(run, "server.log"))
+        try:
+            self._drive(run, address)
+        except servers.Failed:
+            self._stop_after_failure()
+            raise
+        self._server.stop()
+        if not results.is_whole(self.folder, run.name, self._server.has_result):
+            raise servers.Failed("a result is missing or not whole")
+        rate = results.read(self.folder / f"{run.name}.load.json")["totals"]["messages_per_s"]
+        self._rate = f"{rate:,.0f} messages/s"
+
+    def _stop_after_failure(self):
+        """What the server says then matters less than what the load generator said."""
+        try:
+            self._server.stop()
+        except servers.Failed:
+            pass
+
+    def _drive(self, run, address):
+        log_path = self._path(run, "load.log")
+        argv = [str(self._load), *self.plan.load_options(run, address, self._path(run, "load.json"))]
+        with open(log_path, "wb") as log:
+            loader = self._programs.start(argv, log)
+        limit = progress.asked_s(self.plan.settings) + PATIENCE_S
+        code = self._programs.wait(loader, limit)
+        if code is None:
+            self._programs.end(loader)
+            raise servers.Failed(f"the load generator was still running after {limit:.0f} s")
+        if code not in (0, 3):  # 3: measured, but not a valid result; the table says so
+            raise servers.Failed(process.last_words(log_path))
+
+
+def program_versions(executables):
+    """{name: its first line of --version}: what may not change within a series."""
+    found = {}
+    for path in (executables.server, executables.load):
+        try:
+            said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30,
+                                  stdin=subprocess.DEVNULL, check=False).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            said = ""
+        found[path.name] = (said.splitlines() or [""])[0]
+    return found
+
+
+def make_folder(out, settings, project):
+    """A new folder for results; `out` is what --out named, or None."""
+    if out is None:
+        stamp = utc_now().strftime("%Y%m%dT%H%M%SZ")
+        out = project / "bench_results" / f"{stamp}-{os.uname().release}-{settings.scenario}"
+    folder = pathlib.Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.glob("*.json")):
+            raise Cannot(f"{out} has results already; name another --out, or go on with "
+                         "--resume")
+    except OSError as error:
+        raise Cannot(f"--out: {error.strerror}: {out}") from None
+    return folder.resolve()
+
+
+def print_outcome(folder, judge):
+    """The table, and below it the verdict; both go to table.txt as well. The table's own ratios are
+    for where nobody judges."""
+    judged, complaint = (judge.text(folder) if judge.available() and _has_sides(folder)
+                         else ([], ""))
+    lines = table.text(folder, judged=bool(judged))
+    if judged:
+        lines += ["", *judged]
+    (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines), flush=True)
+    if complaint:
+        say(complaint)
+    say(f"results: {folder}")
+    report = judge.report(folder) if judged else None
+    if report:
+        say(f"report:  {report}")
+
+
+def _has_sides(folder):
+    """Whether there is something to compare: done runs of two values of what is varied."""
+    document = series_.read(folder)
+    done = series_.of_status(document, series_.DONE)
+    return len({run["cell"].get(document["vary"]) for run in done}) > 1

@@ -1,0 +1,90 @@
+"""Scenarios: named questions, one small file each in scripts/scenarios/."""
+import collections
+import configparser
+import pathlib
+
+from bench import units
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "scenarios"
+
+# The order in which --list shows them: from the quick one to the long ones.
+NAMES = ("quick", "engines", "sizes", "depth", "threads", "c10k")
+
+ENGINES = ("io_uring", "epoll")
+ORDERS = ("interleaved", "shuffled")
+
+# `axes`: {"engine": [...], ...}, as in settings.AXES. Times in ms.
+Scenario = collections.namedtuple(
+    "Scenario", "name title description vary base axes duration_ms warmup_ms repeats order")
+
+
+class Broken(Exception):
+    """A scenario file that is not what it should be, in one line."""
+
+
+def engine(text):
+    if text not in ENGINES:
+        raise units.Bad(f'got "{text}", takes io_uring and epoll')
+    return text
+
+
+def order(text):
+    if text not in ORDERS:
+        raise units.Bad(f'got "{text}", takes interleaved or shuffled')
+    return text
+
+
+def duration_ms(text):
+    """At least what has some intervals of the server's, from which its CPU time is taken."""
+    value = units.time_ms(text)
+    if value < 500:
+        raise units.Bad(f'got "{text}", takes at least 500ms')
+    return value
+
+
+# {key in the file and name of the option: (axis, parser of one value, what a list takes)}
+AXIS_KEYS = {
+    "engines": ("engine", engine, "io_uring and epoll"),
+    "connections": ("connections", units.whole, "numbers such as 64 or 10k"),
+    "size": ("size_bytes", units.size, "bytes such as 64 or 4k"),
+    "depth": ("depth", units.whole, "numbers such as 64 or 10k"),
+    "threads": ("threads", lambda text: units.whole(text, "numbers such as 2", 1024),
+                "numbers such as 2"),
+}
+
+
+KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order"}
+
+
+def axis_values(key, text):
+    _, parse, taken = AXIS_KEYS[key]
+    return units.parts(text, parse, taken)
+
+
+def read(path):
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+        section, axes = parser["scenario"], parser["axes"]
+        for key in [*section, *axes]:
+            if key not in KEYS and key not in AXIS_KEYS:
+                raise Broken(f"{path}: unknown key {key}")
+        return Scenario(
+            path.stem, section["title"], section["description"], section["vary"], section["base"],
+            {AXIS_KEYS[key][0]: axis_values(key, axes[key]) for key in AXIS_KEYS},
+            duration_ms(section["duration"]), units.time_ms(section["warmup"]),
+            units.whole(section["repeats"]), order(section["order"]))
+    except (OSError, configparser.Error, KeyError, units.Bad) as error:
+        raise Broken(f"{path}: {error}") from None
+
+
+def by_name(name):
+    if name not in NAMES:
+        raise units.Bad(f'unknown scenario "{name}", --list shows them')
+    return read(FOLDER / f"{name}.ini")
+
+
+def list_lines():
+    """A line for each."""
+    return [f"{name:<9}{by_name(name).description}" for name in NAMES]

@@ -1,0 +1,87 @@
+"""series.json: what was to be run, what has been, and what became of it."""
+import fcntl
+import json
+import os
+
+from bench import settings as settings_
+
+FILE = "series.json"
+SCHEMA, SCHEMA_VERSION = "ringecho.series", "1.0"
+
+# Of the series and of its runs.
+RUNNING, COMPLETE, INTERRUPTED, FAILED = "running", "complete", "interrupted", "failed"
+PLANNED, DONE, SKIPPED = "planned", "done", "skipped"
+
+
+class Unreadable(Exception):
+    """A folder or file that is not what it should be, in one line."""
+
+
+def now(clock):
+    return clock.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new(folder_name, settings, runs, started):
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "id": folder_name,
+        **settings_.to_json(settings),
+        "status": RUNNING,
+        "started": started,
+        "ended": None,
+        "machine": {},
+        "boots": [],
+        "programs": {},
+        "cpus": {"server": [], "loader": []},
+        "cpus_by_threads": {},
+        "preflight": [],
+        "runs": [{"order_index": run.order_index, "repeat": run.repeat, "cell": run.cell,
+                  "name": run.name, "status": PLANNED, "reason": None, "seconds": None}
+                 for run in runs],
+    }
+
+
+def write(folder, document):
+    """Whole or not at all."""
+    temporary = folder / f".{FILE}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, folder / FILE)
+
+
+def read(folder):
+    path = folder / FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path}: {error}") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA or \
+            not str(document.get("schema_version")).startswith("1."):
+        raise Unreadable(f"{path}: not a series of ringecho that this script knows")
+    return document
+
+
+def settings_of(document, folder):
+    try:
+        return settings_.from_json(document)
+    except (KeyError, TypeError) as error:
+        raise Unreadable(f"{folder / FILE}: not as a series should be: {error!r}") from None
+
+
+def lock(folder):
+    """A descriptor that keeps others out while it is open; None when another holds it."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return None
+    return held
+
+
+def of_status(document, *statuses):
+    return [run for run in document["runs"] if run["status"] in statuses]

@@ -1,0 +1,68 @@
+"""What one series measures: a scenario with what the command line changes of it."""
+import dataclasses
+
+# Axes of the matrix, in the order of columns; the names are those of result files, `threads` being
+# the server's.
+AXES = ("engine", "connections", "size_bytes", "depth", "threads")
+
+
+@dataclasses.dataclass
+class Settings:
+    scenario: str
+    title: str
+    vary: str
+    base: str
+    axes: dict  # {axis: values}; none of the server's where that is not ours
+    duration_ms: int
+    warmup_ms: int
+    repeats: int
+    order: str
+    seed: int = None  # of a shuffled order
+    server: str = "local"  # or "command" (--server-cmd), or "running" (only --connect)
+    loader_engine: str = "auto"
+    loader_threads: int = 0  # 0: as many as the CPU layout has room for
+    server_cpus: list = dataclasses.field(default_factory=list)  # empty: chosen
+    loader_cpus: list = dataclasses.field(default_factory=list)
+    labels: list = dataclasses.field(default_factory=list)  # ["key=value", ...]
+
+
+def from_scenario(scenario, overrides):
+    """overrides: {field or axis: value}, as given on the command line."""
+    settings = Settings(scenario.name, scenario.title, scenario.vary, scenario.base,
+                        dict(scenario.axes), scenario.duration_ms, scenario.warmup_ms,
+                        scenario.repeats, scenario.order)
+    if "duration_ms" in overrides:
+        settings.warmup_ms = overrides["duration_ms"] // 5
+    for key, value in overrides.items():
+        if key in AXES:
+            settings.axes[key] = value
+        else:
+            setattr(settings, key, value)
+    if settings.server == "running":
+        del settings.axes["engine"], settings.axes["threads"]
+    return settings
+
+
+def differing(settings, overrides):
+    """The first key of which the command line wants something else than the series has, or None."""
+    for key, value in overrides.items():
+        if (settings.axes.get(key) if key in AXES else getattr(settings, key)) != value:
+            return key
+    return None
+
+
+def to_json(settings):
+    """(axes, order, ... of series.json, its options): the seam to from_json."""
+    top = {key: getattr(settings, key)
+           for key in ("scenario", "title", "vary", "base", "order", "seed", "repeats", "axes")}
+    top["options"] = {key: getattr(settings, key)
+                      for key in ("duration_ms", "warmup_ms", "server", "loader_engine",
+                                  "loader_threads", "server_cpus", "loader_cpus", "labels")}
+    return top
+
+
+def from_json(document):
+    """Raises KeyError or TypeError for a document that is none of ours."""
+    keys = {field.name for field in dataclasses.fields(Settings)}
+    values = {**{key: document[key] for key in document if key in keys}, **document["options"]}
+    return Settings(**values)

@@ -1,0 +1,222 @@
+"""The table of a folder: a row for every cell, ratios of the engines, and what is to be known of
+the numbers."""
+import collections
+import statistics
+
+from bench import results
+from bench import series as series_
+from bench import units
+from bench.settings import AXES
+
+VERDICTS = ["valid", "suspect", "invalid"]  # from good to bad
+
+# Columns of axes other than the engine: heading, width, how a value is written.
+_COLUMNS = {
+    "connections": ("connections", 12, "{:,}".format),
+    "size_bytes": ("size", 7, units.size_text),
+    "depth": ("depth", 6, "{:,}".format),
+    "threads": ("threads", 8, str),
+}
+
+_NUMBERS = (("messages/s", 12), ("p50", 8), ("p99", 8), ("p99.9", 8), ("CPU/msg", 8), ("loader", 7))
+
+
+def _key(cell):
+    return tuple(cell.get(axis) for axis in AXES)
+
+
+def _median_of(runs, key):
+    values = [run.values[key] for run in runs if run.values[key] is not None]
+    return statistics.median(values) if values else None
+
+
+def _verdict_of(runs):
+    return max((run.load["validity"]["verdict"] for run in runs), key=VERDICTS.index)
+
+
+def _percent(share):
+    return "-" if share is None else f"{share * 100:.0f}%"
+
+
+class Table:
+    """Made from runs and from cells that could not be run: [(cell, reason)]."""
+
+    def __init__(self, runs, not_run):
+        self.not_run = not_run
+        self.found = collections.defaultdict(list)  # {key: runs}
+        for run in runs:
+            self.found[_key(run.cell)].append(run)
+        keys = list(dict.fromkeys([*self.found, *(_key(cell) for cell, _ in not_run)]))
+        # Rows in order of the numbers, engines in the order they first ran.
+        engines = list(dict.fromkeys(key[0] for key in keys))
+        self.rows = sorted(keys, key=lambda key: (
+            [value or 0 for value in reversed(key[1:])], engines.index(key[0])))
+        self.varied = [axis for index, axis in enumerate(AXES)
+                       if index and len({key[index] for key in keys}) > 1]
+        self.shown = self.varied or ["connections"]
+
+    def axis_texts(self, key):
+        return [_COLUMNS[axis][2](key[AXES.index(axis)]) for axis in self.shown]
+
+    def name(self, key):
+        """Of a cell in a note: "epoll 64", with more numbers where more varies."""
+        return " ".join([key[0], *self.axis_texts(key)])
+
+    def _row(self, engine, axes, numbers, verdict):
+        # With one axis 80 columns have room for everything; with more, the rarest percentile goes.
+        skipped = {"p99.9"} if len(self.shown) > 1 else set()
+        text = f"{engine:<8}"
+        for axis, value in zip(self.shown, axes):
+            text += value.rjust(_COLUMNS[axis][1])
+        for (name, width), value in zip(_NUMBERS, numbers):
+            text += "" if name in skipped else value.rjust(width)
+        return f"{text}  {verdict}"
+
+    def lines(self):
+        yield self._row("engine", [_COLUMNS[axis][0] for axis in self.shown],
+                        [name for name, _ in _NUMBERS], "verdict")
+        for key in self.rows:
+            runs = self.found.get(key)
+            if runs is None:
+                yield self._row(key[0], self.axis_texts(key), "------", "not run")
+                continue
+            numbers = [f"{_median_of(runs, 'rate'):,.0f}",
+                       *(units.duration(_median_of(runs, name)) for name in ("p50", "p99", "p99.9")),
+                       units.duration(_median_of(runs, "cpu")), _percent(_median_of(runs, "loader"))]
+            yield self._row(key[0], self.axis_texts(key), numbers, _verdict_of(runs))
+
+    def note_lines(self):
+        doubts = collections.defaultdict(list)
+        for key in self.rows:
+            runs = self.found.get(key, [])
+            failed = collections.Counter(
+                check["id"] for run in runs for check in run.load["validity"]["checks"]
+                if not check["ok"])
+            for name, times in failed.items():
+                doubts[name].append(f"{self.name(key)} ({times} of {len(runs)})")
+        yield from (f"{name}: {', '.join(where)}" for name, where in doubts.items())
+        workers = {run.cell["engine"] for runs in self.found.values() for run in runs
+                   if run.server and run.server["resources"]["iou_workers"]}
+        for engine in sorted(workers):
+            yield f"{engine}: the server had kernel worker threads, which CPU/msg leaves out"
+        # A reason that many cells share is told once.
+        where = collections.defaultdict(list)
+        for cell, reason in self.not_run:
+            where[reason].append(self.name(_key(cell)))
+        for reason, names in where.items():
+            times = collections.Counter(names)
+            told = (name if times[name] == 1 else f"{name} ({times[name]} times)" for name in times)
+            yield f"not run: {', '.join(told)}: {reason}"
+
+
+def _ratios(ours, theirs, key):
+    """ours / theirs of each repeat that has both."""
+    other = {run.repeat: run.values[key] for run in theirs}
+    return [run.values[key] / other[run.repeat] for run in ours
+            if other.get(run.repeat) and run.values[key] is not None]
+
+
+def _ratio_text(values):
+    if not values:
+        return "-"
+    middle = f"{statistics.median(values):.2f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.2f}-{max(values):.2f})"
+
+
+def ratio_lines(table):
+    """io_uring against epoll, for where nothing judges the difference."""
+    pairs = [(key, ("epoll", *key[1:])) for key in table.rows
+             if key[0] == "io_uring" and key in table.found and ("epoll", *key[1:]) in table.found]
+    if not pairs:
+        return
+    widths = [max(11, _COLUMNS[axis][1] - 1) for axis in table.shown]
+
+    def row(axes, texts):
+        head = "  " + " ".join(text.rjust(width) for text, width in zip(axes, widths))
+        return (head + "  " + "".join(f"{text:<18}" for text in texts)).rstrip()
+
+    yield ""
+    yield "io_uring / epoll: median over the repeats (lowest-highest)"
+    yield row([_COLUMNS[axis][0] for axis in table.shown], ["messages/s", "server CPU/msg", "p99"])
+    for ours, theirs in pairs:
+        pair = table.found[ours], table.found[theirs]
+        yield row(table.axis_texts(ours),
+                  [_ratio_text(_ratios(*pair, key)) for key in ("rate", "cpu", "p99")])
+
+
+def _cpus_text(result):
+    cpus = result["config"]["cpus"]
+    return "on CPU " + ",".join(map(str, cpus)) if cpus else "not pinned"
+
+
+def _threads_text(threads):
+    return f"{threads} thread{'' if threads == 1 else 's'}"
+
+
+def heading_lines(table):
+    """What is the same in all rows."""
+    runs = [run for of_cell in table.found.values() for run in of_cell]
+    # The run with most connections has the most threads.
+    run = max(runs, key=lambda run: (run.cell["threads"] or 0, run.cell["connections"]))
+    repeats = max(len(of_cell) for of_cell in table.found.values())
+    environment, config = run.load["host"]["environment"], run.load["config"]
+    cpu = environment["cpu"]
+    yield (f"ringecho {run.load['tool']['version']} ({run.load['tool']['git_commit'] or 'no commit'}),"
+           f" Linux {environment['kernel_release']}")
+    yield f"{cpu['count']} x {cpu['model']}"
+    server = "not ours"
+    if run.server:
+        most = "up to " if "threads" in table.varied else ""
+        server = f"{most}{_threads_text(run.server['config']['threads'])} {_cpus_text(run.server)}"
+    yield (f"server: {server}; load generator: {config['engine']['name']},"
+           f" {_threads_text(config['threads'])} {_cpus_text(run.load)}")
+    words = []
+    if "size_bytes" not in table.varied:
+        words.append(f"{config['size_bytes']:,} B messages")
+    if "depth" not in table.varied:
+        words.append(f"{config['depth']} in flight per connection")
+    if "connections" not in table.shown:
+        words.append(units.count(config["connections"], "connection"))
+    yield (f"{', '.join(words)}, {config['duration_ns'] / 1e9:g} s measured, median of "
+           f"{units.count(repeats, 'repeat')}")
+    yield ""
+
+
+def _state_lines(document):
+    """What is missing of a series."""
+    done = len(series_.of_status(document, series_.DONE))
+    total = len(document["runs"]) - len(series_.of_status(document, series_.SKIPPED))
+    if document["status"] in (series_.RUNNING, series_.INTERRUPTED):
+        what = "interrupted" if document["status"] == series_.INTERRUPTED else "not ended"
+        yield f"incomplete: {what}, {done} of {total} runs made; --resume makes the others"
+    elif document["status"] == series_.FAILED:
+        yield f"incomplete: {done} of {total} runs went well; --resume makes the others again"
+
+
+def _cell_and_reason(run):
+    return {"engine": "-", **run["cell"]}, run["reason"]
+
+
+def read_folder(folder):
+    """(Table, series.json or None). A folder without series.json is just result files."""
+    document = series_.read(folder) if (folder / series_.FILE).exists() else None
+    with_server, not_run = True, []
+    if document:
+        with_server = document["options"].get("server") != "running"
+        failed = [_cell_and_reason(run) for run in series_.of_status(document, series_.FAILED)]
+        for run in series_.of_status(document, series_.SKIPPED):  # the same for every repeat
+            if _cell_and_reason(run) not in not_run:
+                not_run.append(_cell_and_reason(run))
+        not_run += failed
+    return Table(results.read_runs(folder, with_server), not_run), document
+
+
+def text(folder, judged=False):
+    """The whole text, lines without newlines. judged: ringecho-compare says what differs."""
+    table, document = read_folder(folder)
+    lines = list(heading_lines(table)) if table.found else []
+    lines += table.lines()
+    if not judged:
+        lines += ratio_lines(table)
+    notes = [*(_state_lines(document) if document else ()), *table.note_lines()]
+    return lines + ["", *notes] if notes else lines
