@@ -1,1 +1,327 @@
 'use strict';
+// From a chart of the page's data (chart.h has its fields) to a configuration of Chart.js: what is
+// drawn and how. Knows neither the page nor its controls.
+
+// Okabe and Ito's colours, told apart with any kind of colour vision, made lighter or darker until
+// they stand out from the page. The base is a neutral one; markers and dashes say the same again.
+const THEMES = {
+  light: {
+    page: '#ffffff', text: '#1b1f24', muted: '#5b6470', line: '#d9dde3', band: '#eceff3',
+    sides: ['#59616b', '#0072b2', '#c25400', '#00805e', '#b0578d', '#8a6d00', '#2b8fc4'],
+  },
+  dark: {
+    page: '#14171b', text: '#e6e9ed', muted: '#a0a9b5', line: '#353c45', band: '#23282e',
+    sides: ['#b4bcc6', '#56b4e9', '#f08a3c', '#2fc492', '#e08fbd', '#e6c34a', '#8fa8ff'],
+  },
+};
+const MARKERS = ['rect', 'circle', 'triangle', 'rectRot', 'star'];
+const DASHES = [[6, 4], [], [2, 3], [10, 3, 2, 3]];
+
+const thousands = (value) => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+const digits = (value) => Number(value.toPrecision(3)).toString();
+
+const withMinus = (text) => text.replace('-', '\u2212');
+
+// A value in the largest unit that leaves something before the point.
+function scaled(value, units, step) {
+  let unit = 0;
+  let rest = value;
+  while (Math.abs(rest) >= step && unit < units.length - 1) {
+    rest /= step;
+    unit += 1;
+  }
+  return `${digits(rest)} ${units[unit]}`;
+}
+
+// By the names of html::Quantity.
+const FORMATS = {
+  per_second: (value) => (value < 100 ? digits(value) : thousands(value)),
+  nanoseconds: (value) => (value === 0 ? '0' : scaled(value, ['ns', 'us', 'ms', 's'], 1000)),
+  bytes: (value) => scaled(value, ['B', 'KiB', 'MiB', 'GiB'], 1024),
+  share: (value) => `${digits(value * 100)}%`,
+  count: (value) => (Math.abs(value) < 1000 ? digits(value) : thousands(value)),
+  seconds: (value) => withMinus(`${digits(value)} s`),
+  change: (value) => withMinus(`${value > 0 ? '+' : ''}${digits(value * 100)}%`),
+  times: (value) => `${digits(value)} \u00d7`,
+  tail: (value) => `${Number((100 - 100 / value).toPrecision(Math.ceil(Math.log10(value)) + 2))}%`,
+};
+const formatted = (axis, value) => FORMATS[axis.quantity](value);
+
+const isNumber = (value) => typeof value === 'number';
+
+// A point as the data has it: [x, y, low, high, hollow, text].
+function toPoint([x, y, low, high, hollow, text]) {
+  return { x, y, at: x, low, high, hollow: Boolean(hollow), text };
+}
+
+// Sides that share an x are drawn beside each other, or their intervals would hide one another.
+function spreadOut(chart, points, side, sides) {
+  const offset = side - (sides - 1) / 2;
+  if (chart.x.scale === 'category') {
+    const width = Math.min(0.6 / sides, 0.22);
+    const seen = new Map();
+    for (const point of points) {
+      const repeat = seen.get(point.at) || 0;
+      seen.set(point.at, repeat + 1);
+      point.x = point.at + offset * width + ((repeat % 5) - 2) * width * 0.12;
+    }
+  } else if (chart.x.scale === 'logarithmic' && points.some((point) => isNumber(point.low))) {
+    for (const point of points) point.x = point.at * 1.05 ** offset;
+  }
+}
+
+function toDataset(figure, chart, series, sides, theme) {
+  const points = series.points.map(toPoint).filter((point) => isNumber(point.y));
+  if (figure.draw !== 'bars') spreadOut(chart, points, series.side, sides.length);
+  const color = theme.sides[series.side % theme.sides.length];
+  const crowded = points.length > 40 || chart.series.length > 2 * sides.length;
+  const fill = (point) => (point && point.hollow ? theme.page : color);
+  return {
+    label: series.name,
+    series,
+    data: figure.draw === 'bars' ? byCategory(chart, points) : points,
+    showLine: figure.draw === 'lines',
+    borderColor: color,
+    backgroundColor: figure.draw === 'bars' ? color : (context) => fill(context.raw),
+    pointBorderColor: color,
+    pointBackgroundColor: points.map(fill),
+    pointStyle: MARKERS[series.side % MARKERS.length],
+    pointRadius: crowded ? 0 : 4.5,
+    pointHoverRadius: crowded ? 4 : 6,
+    pointBorderWidth: 1.5,
+    borderWidth: chart.series.length > 2 * sides.length ? 1 : 2,
+    borderDash: series.dashed ? [2, 4] : DASHES[series.side % DASHES.length],
+    maxBarThickness: 36,
+  };
+}
+
+function byCategory(chart, points) {
+  return chart.categories.map((_, index) => points.find((point) => point.at === index) || null);
+}
+
+// These multiples of the powers of ten, as far as they lie within the range.
+function multiples(factors, min, max) {
+  const ticks = [];
+  for (let exponent = Math.floor(Math.log10(min)); 10 ** exponent <= max; exponent += 1) {
+    for (const factor of factors) {
+      const value = factor * 10 ** exponent;
+      if (value >= min && value <= max) ticks.push({ value });
+    }
+  }
+  return ticks;
+}
+
+// The coarsest steps of a logarithmic axis that give it some ticks to read.
+function decadeTicks(min, max) {
+  const tenths = Array.from({ length: 90 }, (_, index) => (10 + index) / 10);
+  let ticks = [];
+  for (const factors of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], tenths]) {
+    ticks = multiples(factors, min, max);
+    if (ticks.length > 3) break;
+  }
+  return ticks;
+}
+
+function xTicks(chart, xs) {
+  if (chart.x.scale === 'category') return chart.categories.map((_, value) => ({ value }));
+  if (chart.x.quantity === 'tail') {
+    return [{ value: 1 }, { value: 2 }, ...multiples([1], 10, Math.max(...xs))];
+  }
+  return [...new Set(xs)].sort((a, b) => a - b).map((value) => ({ value }));
+}
+
+function scaleBase(axis, theme) {
+  return {
+    type: axis.scale === 'logarithmic' ? 'logarithmic' : 'linear',
+    title: { display: true, text: axis.title, color: theme.muted },
+    grid: { color: theme.line, drawBorder: false, tickLength: 4 },
+    ticks: { color: theme.muted, callback: (value) => formatted(axis, value) },
+  };
+}
+
+function xScale(figure, chart, theme) {
+  const base = scaleBase(chart.x, theme);
+  if (figure.draw === 'bars') {
+    delete base.ticks.callback;
+    return { ...base, type: 'category', labels: chart.categories, grid: { display: false } };
+  }
+  const xs = chart.series.flatMap((series) => series.points.map((point) => point[0]));
+  const low = Math.min(...xs);
+  const high = Math.max(...xs);
+  if (chart.x.scale === 'category') {
+    base.min = -0.5;
+    base.max = chart.categories.length - 0.5;
+    base.title.display = false;
+    base.grid.display = false;
+    base.ticks.callback = (value) => chart.categories[value] || '';
+  } else if (chart.x.scale === 'logarithmic') {
+    const margin = chart.x.quantity === 'tail' ? 1 : 1.3;
+    base.min = low / margin;
+    base.max = high * margin;
+  } else if (chart.bands.length === 0) {
+    base.suggestedMin = 0;
+    base.grace = '4%';
+  }
+  if (chart.x.scale !== 'linear') {
+    base.afterBuildTicks = (axis) => { axis.ticks = xTicks(chart, xs); };
+    base.ticks.autoSkip = chart.x.scale === 'category';
+  }
+  return base;
+}
+
+function yScale(chart, theme) {
+  const base = scaleBase(chart.y, theme);
+  let values = chart.series.flatMap(
+    (series) => series.points.flatMap((point) => point.slice(1, 4)));
+  values = [...values, chart.reference].filter(isNumber);
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  if (chart.y.scale === 'logarithmic') {
+    base.min = low / 1.2;
+    base.max = high * 1.2;
+    base.afterBuildTicks = (axis) => { axis.ticks = decadeTicks(axis.min, axis.max); };
+  } else {
+    base.suggestedMin = Math.min(low, 0);
+    base.suggestedMax = high;
+    base.grace = '4%';
+    base.beginAtZero = true;
+  }
+  return base;
+}
+
+function textOf(chart, point) {
+  if (point.text) return point.text;
+  const text = formatted(chart.y, point.y);
+  if (!isNumber(point.low)) return text;
+  return `${text} (${formatted(chart.y, point.low)} to ${formatted(chart.y, point.high)})`;
+}
+
+function tooltip(chart) {
+  const heading = (point) => (
+    chart.x.scale === 'category' ? chart.categories[point.at]
+      : `${chart.x.title}: ${formatted(chart.x, point.at)}`);
+  return {
+    callbacks: {
+      title: (items) => (items.length ? heading(items[0].raw) : ''),
+      label: (item) => `${item.dataset.label}: ${textOf(chart, item.raw)}`,
+    },
+    usePointStyle: true,
+  };
+}
+
+// One entry per way of drawing: the repeats of a side have one together.
+function legend(chart, sides, theme) {
+  const same = (a, b) => a.side === b.side && a.dashed === b.dashed;
+  const isFirst = (series) => chart.series.find((other) => same(other, series)) === series;
+  return {
+    align: 'start',
+    onClick: () => {},
+    labels: {
+      color: theme.text,
+      usePointStyle: true,
+      padding: 16,
+      generateLabels: ({ data }) => data.datasets.filter(({ series }) => isFirst(series)).map(
+        (dataset) => ({
+          text: chart.series.filter((other) => same(other, dataset.series)).length > 1
+            ? sides[dataset.series.side] : dataset.label,
+          fontColor: theme.text,
+          fillStyle: dataset.borderColor,
+          strokeStyle: dataset.borderColor,
+          lineWidth: 2,
+          // A line without markers is known by its dashes.
+          pointStyle: dataset.pointRadius === 0 ? 'line' : dataset.pointStyle,
+          lineDash: dataset.pointRadius === 0 ? dataset.borderDash.map((dash) => dash / 2) : [],
+        })),
+    },
+  };
+}
+
+// Everything behind the data: the page's colour, so that a saved picture is not transparent, bands
+// and the reference line.
+function backdrop(chart, theme) {
+  return {
+    id: 'backdrop',
+    beforeDraw({ ctx, width, height }) {
+      ctx.save();
+      ctx.fillStyle = theme.page;
+      ctx.fillRect(0, 0, width, height);
+      ctx.restore();
+    },
+    beforeDatasetsDraw({ ctx, chartArea: area, scales: { x, y } }) {
+      ctx.save();
+      for (const band of chart.bands) {
+        const from = Math.max(x.getPixelForValue(band.from), area.left);
+        const to = Math.min(x.getPixelForValue(band.to), area.right);
+        ctx.fillStyle = theme.band;
+        ctx.fillRect(from, area.top, to - from, area.height);
+        ctx.fillStyle = theme.muted;
+        ctx.textBaseline = 'top';
+        ctx.font = `12px ${Chart.defaults.font.family}`;
+        ctx.fillText(band.label, from + 6, area.top + 6, Math.max(to - from - 8, 1));
+      }
+      if (isNumber(chart.reference)) {
+        const at = Math.round(y.getPixelForValue(chart.reference)) + 0.5;
+        ctx.strokeStyle = theme.muted;
+        ctx.setLineDash([4, 4]);
+        ctx.beginPath();
+        ctx.moveTo(area.left, at);
+        ctx.lineTo(area.right, at);
+        ctx.stroke();
+      }
+      ctx.restore();
+    },
+  };
+}
+
+// Intervals, in front of lines and behind nothing.
+const errorBars = {
+  id: 'errorBars',
+  beforeDatasetDraw(chart, { meta }) {
+    const { ctx, scales: { y } } = chart;
+    const { data, borderColor } = chart.data.datasets[meta.index];
+    ctx.save();
+    ctx.strokeStyle = borderColor;
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    meta.data.forEach((element, index) => {
+      const point = data[index];
+      if (!point || !isNumber(point.low) || !isNumber(point.high)) return;
+      const top = y.getPixelForValue(point.high);
+      const bottom = y.getPixelForValue(point.low);
+      ctx.moveTo(element.x, top);
+      ctx.lineTo(element.x, bottom);
+      for (const end of [top, bottom]) {
+        ctx.moveTo(element.x - 4, end);
+        ctx.lineTo(element.x + 4, end);
+      }
+    });
+    ctx.stroke();
+    ctx.restore();
+  },
+};
+
+// The configuration of one chart of a figure; `sides` are their names.
+function chartConfig(figure, chart, sides, theme) {
+  return {
+    type: figure.draw === 'bars' ? 'bar' : 'scatter',
+    data: {
+      datasets: chart.series.map((series) => toDataset(figure, chart, series, sides, theme)),
+    },
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      parsing: figure.draw === 'bars' ? { xAxisKey: 'at', yAxisKey: 'y' } : undefined,
+      interaction: { mode: 'nearest', intersect: false },
+      scales: { x: xScale(figure, chart, theme), y: yScale(chart, theme) },
+      plugins: {
+        legend: legend(chart, sides, theme),
+        tooltip: tooltip(chart),
+        title: {
+          display: false, text: [figure.title, chart.label].filter(Boolean).join(': '),
+          align: 'start', color: theme.text,
+        },
+      },
+    },
+    plugins: [backdrop(chart, theme), errorBars],
+  };
+}

@@ -129,9 +129,10 @@ std::string Page(const Comparison& comparison, const Embedded& chart_js) {
         "of every chart stand in its table.</p>\n";
   }
   for (const Section& section : sections) {
-    absl::StrAppend(&out, "<section id=\"", section.id, "\">\n<h2>", section.title, "</h2>\n");
+    absl::StrAppend(&out, "<section id=\"", section.id, "\">\n<h2>", section.title,
+                    "</h2>\n<div class=\"figures\">\n");
     for (const Figure& figure : section.figures) out += FigureHtml(figure, charts);
-    out += "</section>\n";
+    out += "</div>\n</section>\n";
   }
   absl::StrAppend(
       &out, "</main>\n<footer><p>Made by ringecho-compare",
