@@ -1,9 +1,9 @@
 #include "report/result_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -14,12 +14,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "report/json_document.h"
+#include "report/one_line.h"
 #include "report/result_fields.h"
 
 namespace ringecho::report {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kRunStatusNames[] = {"ok", "interrupted", "error"};
 constexpr std::string_view kRoleNames[] = {"server", "load"};
@@ -115,89 +115,121 @@ class Writer {
   Json out_ = Json::object();
 };
 
-// Reads one object. The first error is kept and stops nothing: reading on is harmless and keeps
-// the list of fields free of error handling.
+// Where in the document the reader is. The name is made only when there is something to tell:
+// reading makes as many places as there are fields.
+struct Place {
+  const Place* parent = nullptr;  // none: the whole document
+  std::string_view key;           // empty in a list
+  size_t index = 0;               // in a list
+
+  Place Of(std::string_view member) const { return {this, member, 0}; }
+  Place At(size_t element) const { return {this, {}, element}; }
+  std::string Name() const {
+    if (parent == nullptr) return {};
+    std::string name = parent->Name();
+    if (key.data() == nullptr) {
+      AppendIndex(index, name);
+    } else {
+      AppendKey(key, name);
+    }
+    return name;
+  }
+};
+
+// "12", "\"fast\"", "an object": for messages.
+std::string Shown(const Json& json) {
+  constexpr size_t kShownBytes = 40;
+  if (json.is_object()) return "an object";
+  if (json.is_array()) return "a list";
+  if (!json.is_string()) return json.dump();
+  return absl::StrCat("\"", OneLine(json.get_ref<const std::string&>(), kShownBytes), "\"");
+}
+
+// Reads one object. The first error is kept and stops nothing but lists: reading on is harmless and
+// keeps the list of fields free of error handling.
 class Reader {
  public:
   template <class S>
   using Ref = S&;
 
-  Reader(const Json& in, std::string path, absl::Status& status)
-      : in_(in), path_(std::move(path)), status_(status) {}
+  Reader(Json& in, const Place& place, absl::Status& status)
+      : in_(in), place_(place), status_(status) {}
 
   template <class T>
   void Always(const char* key, T& value) {
-    if (const Json* json = Find(key)) {
-      Read(*json, Place(key), value);
+    if (Json* json = Find(key)) {
+      Read(*json, place_.Of(key), value);
     } else {
-      Fail(Place(key), "missing");
+      Fail(place_.Of(key), "missing");
     }
   }
   template <class T>
   void OrNull(const char* key, std::optional<T>& value) {
-    const Json* json = Find(key);
+    Json* json = Find(key);
     if (json == nullptr || json->is_null()) return value.reset();
-    Read(*json, Place(key), value.emplace());
+    Read(*json, place_.Of(key), value.emplace());
   }
   template <class T>
   void IfSet(const char* key, std::optional<T>& value) {
     OrNull(key, value);
   }
   void Rest(NamedValues& values) {
-    for (const auto& [name, json] : in_.items()) {
+    for (auto& [name, json] : Members(in_)) {
       Value value;
       if (!Known(name) && ReadScalar(json, value)) values.emplace_back(name, std::move(value));
     }
   }
 
  private:
-  const Json* Find(const char* key) {
+  static Json::object_t& Members(Json& object) { return object.get_ref<Json::object_t&>(); }
+
+  Json* Find(const char* key) {
     known_.emplace_back(key);
     auto it = in_.find(key);
     return it == in_.end() ? nullptr : &*it;
   }
   bool Known(std::string_view name) const {
-    for (std::string_view key : known_) {
-      if (key == name) return true;
-    }
-    return false;
-  }
-  std::string Place(std::string_view key) const {
-    return path_.empty() ? std::string(key) : absl::StrCat(path_, ".", base::ToAbsl(key));
-  }
-  void Fail(const std::string& place, std::string_view what) {
-    if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(place, ": ", base::ToAbsl(what)));
+    return std::find(known_.begin(), known_.end(), name) != known_.end();
   }
 
-  void Read(const Json& json, const std::string& place, bool& value) {
-    if (!json.is_boolean()) return Fail(place, "takes true or false");
+  void Fail(const Place& place, std::string_view what) {
+    if (status_.ok()) status_ = ErrorAt(place.Name(), what);
+  }
+  void WrongType(const Place& place, const Json& json, std::string_view takes) {
+    if (!status_.ok()) return;
+    Fail(place, absl::StrCat("is ", Shown(json), ", takes ", base::ToAbsl(takes)));
+  }
+
+  void Read(Json& json, const Place& place, bool& value) {
+    if (!json.is_boolean()) return WrongType(place, json, "true or false");
     value = json.get<bool>();
   }
-  void Read(const Json& json, const std::string& place, double& value) {
+  void Read(Json& json, const Place& place, double& value) {
     if (json.is_null()) {
       value = std::numeric_limits<double>::quiet_NaN();
     } else if (json.is_number()) {
       value = json.get<double>();
     } else {
-      Fail(place, "takes a number or null");
+      WrongType(place, json, "a number or null");
     }
   }
-  void Read(const Json& json, const std::string& place, std::string& value) {
-    if (!json.is_string()) return Fail(place, "takes a string");
-    value = json.get<std::string>();
+  void Read(Json& json, const Place& place, std::string& value) {
+    if (!json.is_string()) return WrongType(place, json, "a string");
+    value = std::move(json.get_ref<std::string&>());
   }
   template <std::integral T>
-  void Read(const Json& json, const std::string& place, T& value) {
-    if (!json.is_number_integer()) return Fail(place, "takes an integer");
-    bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<uint64_t>())
-                                          : std::in_range<T>(json.get<int64_t>());
-    if (!fits) return Fail(place, "integer out of range");
+  void Read(Json& json, const Place& place, T& value) {
+    // The parser calls unsigned what has no minus sign.
+    const bool fits = json.is_number_unsigned() && std::in_range<T>(json.get<uint64_t>());
+    if (!fits) {
+      return WrongType(place, json,
+                       absl::StrCat("an integer from 0 to ", std::numeric_limits<T>::max()));
+    }
     value = json.get<T>();
   }
   template <class E>
   requires std::is_enum_v<E>
-  void Read(const Json& json, const std::string& place, E& value) {
+  void Read(Json& json, const Place& place, E& value) {
     std::span<const std::string_view> names = NamesOf<E>();
     std::string takes;
     for (size_t i = 0; i < names.size(); ++i) {
@@ -205,25 +237,27 @@ class Reader {
         value = static_cast<E>(i);
         return;
       }
-      absl::StrAppend(&takes, i == 0 ? "takes " : ", ", base::ToAbsl(names[i]));
+      absl::StrAppend(&takes, i == 0 ? "" : ", ", base::ToAbsl(names[i]));
     }
-    Fail(place, takes);
+    WrongType(place, json, takes);
   }
-  void Read(const Json& json, const std::string& place, Number& value) {
+  void Read(Json& json, const Place& place, Number& value) {
     if (json.is_number_float() || json.is_null()) {
       Read(json, place, value.emplace<double>());
     } else {
       Read(json, place, value.emplace<int64_t>());
     }
   }
-  void Read(const Json& json, const std::string& place, Value& value) {
-    if (!ReadScalar(json, value)) Fail(place, "takes a number, string, boolean or list of strings");
+  void Read(Json& json, const Place& place, Value& value) {
+    if (!ReadScalar(json, value)) {
+      WrongType(place, json, "a number, string, boolean or list of strings");
+    }
   }
-  bool ReadScalar(const Json& json, Value& value) {
+  static bool ReadScalar(Json& json, Value& value) {
     if (json.is_boolean()) {
       value = json.get<bool>();
     } else if (json.is_string()) {
-      value = json.get<std::string>();
+      value = std::move(json.get_ref<std::string&>());
     } else if (json.is_number_integer() &&
                (!json.is_number_unsigned() || std::in_range<int64_t>(json.get<uint64_t>()))) {
       value = json.get<int64_t>();
@@ -233,9 +267,9 @@ class Reader {
       value = std::numeric_limits<double>::quiet_NaN();
     } else if (json.is_array()) {
       std::vector<std::string> list;
-      for (const Json& item : json) {
+      for (Json& item : json) {
         if (!item.is_string()) return false;
-        list.push_back(item.get<std::string>());
+        list.push_back(std::move(item.get_ref<std::string&>()));
       }
       value = std::move(list);
     } else {
@@ -244,66 +278,86 @@ class Reader {
     return true;
   }
   template <class T>
-  void Read(const Json& json, const std::string& place,
-            std::vector<std::pair<std::string, T>>& values) {
-    if (!json.is_object()) return Fail(place, "takes an object");
-    for (const auto& [name, item] : json.items()) {
-      values.emplace_back(name, T());
-      Read(item, absl::StrCat(place, ".", name), values.back().second);
+  void Read(Json& json, const Place& place, std::vector<std::pair<std::string, T>>& values) {
+    if (!json.is_object()) return WrongType(place, json, "an object");
+    for (auto& [name, item] : Members(json)) {
+      if (!status_.ok()) return;
+      Read(item, place.Of(name), values.emplace_back(name, T()).second);
     }
   }
-  void Read(const Json& json, const std::string& place, std::vector<Percentile>& values) {
-    if (!json.is_object()) return Fail(place, "takes an object");
-    for (const auto& [name, item] : json.items()) {
+  // Their order in the file may be anything: tools that rewrite JSON sort keys as text.
+  void Read(Json& json, const Place& place, std::vector<Percentile>& values) {
+    if (!json.is_object()) return WrongType(place, json, "an object");
+    for (auto& [name, item] : Members(json)) {
+      if (!status_.ok()) return;
       Percentile p;
       const char* end = name.data() + name.size();
       auto [stop, error] = std::from_chars(name.data(), end, p.percent);
-      std::string at = absl::StrCat(place, ".", name);
-      if (error != std::errc() || stop != end) return Fail(at, "is not a percentile");
-      Read(item, at, p.value_ns);
+      const bool in_range = p.percent >= 0 && p.percent <= 100;  // false for NaN
+      if (error != std::errc() || stop != end || !in_range) {
+        return Fail(place.Of(name), "is not a percentile, takes 0 to 100");
+      }
+      Read(item, place.Of(name), p.value_ns);
       values.push_back(p);
     }
+    auto before = [](const Percentile& a, const Percentile& b) { return a.percent < b.percent; };
+    auto same = [](const Percentile& a, const Percentile& b) { return a.percent == b.percent; };
+    std::sort(values.begin(), values.end(), before);
+    auto twice = std::adjacent_find(values.begin(), values.end(), same);
+    if (twice != values.end()) Fail(place.Of(PercentKey(twice->percent)), "stands twice");
   }
   template <class T>
-  void Read(const Json& json, const std::string& place, std::vector<T>& values) {
-    if (!json.is_array()) return Fail(place, "takes a list");
-    for (const Json& item : json) {
-      std::string at = absl::StrCat(place, "[", values.size(), "]");
+  void Read(Json& json, const Place& place, std::vector<T>& values) {
+    if (!json.is_array()) return WrongType(place, json, "a list");
+    for (Json& item : json) {
+      if (!status_.ok()) return;
+      const Place at = place.At(values.size());
       Read(item, at, values.emplace_back());
     }
   }
   template <class S>
   requires std::is_class_v<S>
-  void Read(const Json& json, const std::string& place, S& value) {
-    if (!json.is_object()) return Fail(place, "takes an object");
+  void Read(Json& json, const Place& place, S& value) {
+    if (!json.is_object()) return WrongType(place, json, "an object");
     Reader reader(json, place, status_);
     Fields(Of<S>(), reader, value);
   }
 
-  const Json& in_;
-  std::string path_;
+  Json& in_;
+  const Place& place_;
   absl::Status& status_;
   std::vector<std::string_view> known_;
 };
 
+bool IsVersion(std::string_view text, int& major) {
+  int minor = 0;
+  const char* end = text.data() + text.size();
+  auto [dot, error] = std::from_chars(text.data(), end, major);
+  if (error != std::errc() || dot == end || *dot != '.') return false;
+  auto [stop, minor_error] = std::from_chars(dot + 1, end, minor);
+  return minor_error == std::errc() && stop == end && major >= 0 && minor >= 0;
+}
+
 absl::Status CheckSchema(const Json& json) {
-  auto text = [&](const char* key) {
-    auto it = json.find(key);
-    return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
-  };
-  if (text("schema") != kSchemaName) {
-    return absl::InvalidArgumentError(absl::StrCat("schema: takes \"", kSchemaName, "\""));
+  if (!json.is_object()) {
+    return ErrorAt("", absl::StrCat("is ", Shown(json), ", this is not a ringecho result"));
   }
-  std::string version = text("schema_version");
+  auto schema = json.find("schema");
+  if (schema == json.end()) return ErrorAt("schema", "missing, this is not a ringecho result");
+  if (*schema != kSchemaName) {
+    return ErrorAt("schema",
+                   absl::StrCat("is ", Shown(*schema), ", this is not a ringecho result"));
+  }
+  auto version = json.find("schema_version");
+  if (version == json.end()) return ErrorAt("schema_version", "missing");
   int major = 0;
-  const char* end = version.data() + version.size();
-  auto [dot, error] = std::from_chars(version.data(), end, major);
-  if (error != std::errc() || dot == end || *dot != '.') {
-    return absl::InvalidArgumentError("schema_version: takes MAJOR.MINOR");
+  if (!version->is_string() || !IsVersion(version->get_ref<const std::string&>(), major)) {
+    return ErrorAt("schema_version",
+                   absl::StrCat("is ", Shown(*version), ", takes \"MAJOR.MINOR\""));
   }
   if (major != kSchemaMajor) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("schema_version: is ", version, ", this program reads ", kSchemaMajor, ".x"));
+    return ErrorAt("schema_version", absl::StrCat("is ", Shown(*version), ", this program reads ",
+                                                  kSchemaMajor, ".x"));
   }
   return absl::OkStatus();
 }
@@ -321,18 +375,13 @@ std::string ToJson(const Result& result) {
 }
 
 absl::StatusOr<Result> FromJson(std::string_view text) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no JSON document: error at byte ", error.byte, " of ", text.size()));
-  }
-  if (!json.is_object()) return absl::InvalidArgumentError("takes a JSON object");
-  RINGECHO_RETURN_IF_ERROR(CheckSchema(json));
+  absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) return json.status();
+  RINGECHO_RETURN_IF_ERROR(CheckSchema(*json));
   Result result;
   absl::Status status;
-  Reader reader(json, "", status);
+  const Place whole;
+  Reader reader(*json, whole, status);
   Fields(Of<Result>(), reader, result);
   if (!status.ok()) return status;
   return result;

@@ -14,10 +14,17 @@ namespace ringecho::report {
 // not UTF-8 are replaced) and without NaN. Thread-safe.
 std::string ToJson(const Result& result);
 
-// INVALID_ARGUMENT that names the place ("totals.messages: missing", "line 3, column 7 ...") when
-// the text is no JSON, not this schema, of another MAJOR version, or lacks or mistypes a field.
-// Unknown keys are ignored, except directly in `config`, where they become Config::extra.
-// Ranges are not checked; the schema is what does that. Thread-safe.
+// Reads every version 1.x. MINOR adds keys, so unknown keys are ignored wherever they stand, except
+// directly in `config`, where they become Config::extra. An unknown name in an enumeration is an
+// error in every version: it changes what a result means (a new verdict, a new mode), which is
+// what MAJOR is for. Keys that were optional in 1.0 may be missing or null.
+//
+// INVALID_ARGUMENT, in one line that begins with the place ("totals.messages: is \"12\", takes an
+// integer from 0 to 9223372036854775807"), when the text is no JSON, exceeds a limit of
+// json_document.h, is not this schema, of another MAJOR version, or lacks or mistypes a field.
+// Integers are from 0 everywhere but in engine.requested, engine.effective and Config::extra;
+// percentiles come out ascending, in whatever order they stand. Other ranges are not checked, the
+// schema is what does that; nor are histograms decoded (read_result.h). Thread-safe.
 absl::StatusOr<Result> FromJson(std::string_view text);
 
 // The names an enum has in the file.

@@ -1,5 +1,7 @@
 #include "sample.h"
 
+#include "stats/histogram_codec.h"
+
 namespace ringecho::report {
 namespace {
 
@@ -99,7 +101,9 @@ LatencySummary SampleLatency() {
   s.percentiles = {
       {0, 21'000}, {50, 80'000}, {99.9, 400'000}, {99.99999, 8'000'000}, {100, 9'000'000}};
   s.clamped = 0;
-  s.hdr_v2 = "HISTFAAAABx4nJNpmSzMwMDAxAABzFCaEUoz2X+AsQA/awJ2";
+  stats::Histogram histogram;
+  histogram.RecordN(80'000, static_cast<uint64_t>(s.count));
+  s.hdr_v2 = stats::EncodeV2Base64(histogram);
   return s;
 }
 
