@@ -163,9 +163,8 @@ std::string FigureHtml(const Figure& figure, bool charts) {
   }
   for (const Chart& chart : figure.charts) {
     absl::StrAppend(&out, "<details", charts ? "" : " open", "><summary>Table",
-                    chart.label.empty() ? "" : ": ", Escape(chart.label),
-                    "</summary><div class=\"scroll\" tabindex=\"0\">", DataTable(figure, chart),
-                    "</div></details>\n");
+                    chart.label.empty() ? "" : ": ", Escape(chart.label), "</summary>",
+                    OpenScroll(figure.title), DataTable(figure, chart), "</div></details>\n");
   }
   return out + "</figure>\n";
 }

@@ -38,7 +38,6 @@ const FORMATS = {
   per_second: (value) => (value < 100 ? digits(value) : thousands(value)),
   nanoseconds: (value) => (value === 0 ? '0' : scaled(value, ['ns', 'us', 'ms', 's'], 1000)),
   bytes: (value) => scaled(value, ['B', 'KiB', 'MiB', 'GiB'], 1024),
-  share: (value) => `${digits(value * 100)}%`,
   count: (value) => (Math.abs(value) < 1000 ? digits(value) : thousands(value)),
   seconds: (value) => withMinus(`${digits(value)} s`),
   change: (value) => withMinus(`${value > 0 ? '+' : ''}${digits(value * 100)}%`),
@@ -70,11 +69,18 @@ function spreadOut(chart, points, side, sides) {
   }
 }
 
+const manyLines = (chart, sides) => chart.series.length > 2 * sides.length;
+// Markers would hide the lines.
+const isCrowded = (chart, sides) => (
+  manyLines(chart, sides) || chart.series.some((series) => series.points.length > 40));
+
 function toDataset(figure, chart, series, sides, theme) {
   const points = series.points.map(toPoint).filter((point) => isNumber(point.y));
   if (figure.draw !== 'bars') spreadOut(chart, points, series.side, sides.length);
   const color = theme.sides[series.side % theme.sides.length];
-  const crowded = points.length > 40 || chart.series.length > 2 * sides.length;
+  const crowded = isCrowded(chart, sides);
+  // Where dashes tell metrics apart, markers have to do for the sides.
+  const dashes = chart.series.some((other) => other.dashed) ? [] : DASHES[series.side % DASHES.length];
   const fill = (point) => (point && point.hollow ? theme.page : color);
   return {
     label: series.name,
@@ -89,8 +95,8 @@ function toDataset(figure, chart, series, sides, theme) {
     pointRadius: crowded ? 0 : 4.5,
     pointHoverRadius: crowded ? 4 : 6,
     pointBorderWidth: 1.5,
-    borderWidth: chart.series.length > 2 * sides.length ? 1 : 2,
-    borderDash: series.dashed ? [2, 4] : DASHES[series.side % DASHES.length],
+    borderWidth: { bars: 0, dots: 2, lines: manyLines(chart, sides) ? 1.25 : 2 }[figure.draw],
+    borderDash: series.dashed ? [3, 4] : dashes,
     maxBarThickness: 36,
   };
 }
@@ -111,15 +117,17 @@ function multiples(factors, min, max) {
   return ticks;
 }
 
-// The coarsest steps of a logarithmic axis that give it some ticks to read.
+// The coarsest steps of a logarithmic axis that give it some ticks to read. Within half a decade
+// even ones do, as on a linear axis.
 function decadeTicks(min, max) {
-  const tenths = Array.from({ length: 90 }, (_, index) => (10 + index) / 10);
-  let ticks = [];
-  for (const factors of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], tenths]) {
-    ticks = multiples(factors, min, max);
-    if (ticks.length > 3) break;
+  for (const factors of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]]) {
+    const ticks = multiples(factors, min, max);
+    if (ticks.length > 3) return ticks;
   }
-  return ticks;
+  const [{ value: step }] = multiples([1, 2, 5], (max - min) / 6, max);
+  const first = Math.ceil(min / step);
+  const count = Math.floor(max / step) - first + 1;
+  return Array.from({ length: count }, (_, index) => ({ value: (first + index) * step }));
 }
 
 function xTicks(chart, xs) {
@@ -159,8 +167,7 @@ function xScale(figure, chart, theme) {
     base.min = low / margin;
     base.max = high * margin;
   } else if (chart.bands.length === 0) {
-    base.suggestedMin = 0;
-    base.grace = '4%';
+    base.min = 0;
   }
   if (chart.x.scale !== 'linear') {
     base.afterBuildTicks = (axis) => { axis.ticks = xTicks(chart, xs); };
@@ -220,6 +227,8 @@ function legend(chart, sides, theme) {
       color: theme.text,
       usePointStyle: true,
       padding: 16,
+      boxHeight: 7,
+      pointStyleWidth: isCrowded(chart, sides) ? 26 : undefined,
       generateLabels: ({ data }) => data.datasets.filter(({ series }) => isFirst(series)).map(
         (dataset) => ({
           text: chart.series.filter((other) => same(other, dataset.series)).length > 1
@@ -300,6 +309,18 @@ const errorBars = {
   },
 };
 
+// Chart.js has no room between the legend and the chart; the highest tick needs some.
+const legendGap = {
+  id: 'legendGap',
+  beforeInit(chart) {
+    const { fit } = chart.legend;
+    chart.legend.fit = function fitWithGap() {
+      fit.call(this);
+      this.height += 10;
+    };
+  },
+};
+
 // The configuration of one chart of a figure; `sides` are their names.
 function chartConfig(figure, chart, sides, theme) {
   return {
@@ -322,6 +343,6 @@ function chartConfig(figure, chart, sides, theme) {
         },
       },
     },
-    plugins: [backdrop(chart, theme), errorBars],
+    plugins: [backdrop(chart, theme), errorBars, legendGap],
   };
 }

@@ -99,8 +99,8 @@ std::string CheckTable(const Comparison& comparison) {
   const auto checks = FailedChecks(comparison);
   if (checks.empty()) return "<p>No check failed in a run that counts.</p>\n";
   std::string out =
-      "<div class=\"scroll\" tabindex=\"0\"><table id=\"checks\"><caption>Checks that failed in "
-      "runs that count: how many runs of each side</caption>"
+      OpenScroll("Failed checks") +
+      "<table id=\"checks\"><caption>Failed checks, in how many runs of each side</caption>"
       "<thead><tr><th scope=\"col\">check</th>";
   for (const std::string& side : comparison.sides) {
     absl::StrAppend(&out, "<th scope=\"col\" class=\"number\">", Escape(side), "</th>");
@@ -119,7 +119,8 @@ std::string CheckTable(const Comparison& comparison) {
 std::string LeftOutTable(const Comparison& comparison) {
   if (comparison.left_out.empty()) return "";
   std::string out =
-      "<div class=\"scroll\" tabindex=\"0\"><table id=\"left-out\"><caption>Runs that are left "
+      OpenScroll("Runs left out") +
+      "<table id=\"left-out\"><caption>Runs that are left "
       "out</caption><thead><tr><th scope=\"col\">run</th><th scope=\"col\">series</th>"
       "<th scope=\"col\">why</th></tr></thead><tbody>\n";
   for (const LeftOut& left_out : comparison.left_out) {
@@ -135,7 +136,8 @@ std::string LeftOutTable(const Comparison& comparison) {
 
 std::string CommonList(const Comparison& comparison) {
   std::string out = "<dl class=\"common\">\n";
-  for (const auto& [key, value] : comparison.common) AddEntry(out, AxisTitle(key), value);
+  for (const auto& [key, value] : comparison.common)
+    AddEntry(out, AxisTitle(key), AxisValue(key, value));
   AddMachine(out, comparison);
   return out + "</dl>\n";
 }
@@ -150,9 +152,9 @@ std::string DifferenceTable(const Comparison& comparison) {
   if (comparison.differences.empty()) {
     return out + "<p>The sides differ in nothing but what is compared.</p>\n";
   }
-  out +=
-      "<div class=\"scroll\" tabindex=\"0\"><table id=\"differences\"><caption>Where the sides "
-      "differ</caption><thead><tr><th scope=\"col\">key</th>";
+  out += OpenScroll("Differences") +
+         "<table id=\"differences\"><caption>Where the sides "
+         "differ</caption><thead><tr><th scope=\"col\">key</th>";
   for (const std::string& side : comparison.sides) {
     absl::StrAppend(&out, "<th scope=\"col\">", Escape(side), "</th>");
   }

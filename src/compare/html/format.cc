@@ -57,7 +57,6 @@ Quantity QuantityOf(Unit unit) {
     case Unit::kBytes:
       return Quantity::kBytes;
     case Unit::kRatio:
-      return Quantity::kShare;
     case Unit::kCount:
       break;
   }
@@ -72,8 +71,6 @@ std::string_view Name(Quantity quantity) {
       return "nanoseconds";
     case Quantity::kBytes:
       return "bytes";
-    case Quantity::kShare:
-      return "share";
     case Quantity::kCount:
       return "count";
     case Quantity::kSeconds:
@@ -97,8 +94,6 @@ std::string Format(double value, Quantity quantity) {
       return IsInt64(value) ? base::FormatDuration(std::llround(value)) : "-";
     case Quantity::kBytes:
       return IsInt64(value) ? base::FormatBytes(std::llround(value)) : "-";
-    case Quantity::kShare:
-      return absl::StrFormat("%.1f%%", value * 100);
     case Quantity::kCount:
       return FormatCount(value);
     case Quantity::kSeconds:
@@ -143,6 +138,11 @@ std::string Escape(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string OpenScroll(std::string_view label) {
+  return absl::StrCat("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"",
+                      Escape(label), "\">");
 }
 
 }  // namespace ringecho::compare::html

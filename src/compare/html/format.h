@@ -15,7 +15,6 @@ enum class Quantity : uint8_t {
   kPerSecond,    // 96,411
   kNanoseconds,  // 8.82 us
   kBytes,        // 4.00 KiB
-  kShare,        // 0.37 as 37.0%
   kCount,        // 10,000; with three digits when it is no whole number
   kSeconds,      // 1.5 s
   kChange,       // a ratio less 1, with its sign: +6.2%
@@ -34,6 +33,10 @@ std::string FormatRange(double low, double high, Quantity quantity);
 
 // For text and for attributes in double quotes.
 std::string Escape(std::string_view text);
+
+// The start tag of what holds a table that may be wider than the screen: it scrolls by itself, by
+// keyboard too. `label` is for those who cannot see it.
+std::string OpenScroll(std::string_view label);
 
 }  // namespace ringecho::compare::html
 

@@ -43,7 +43,7 @@ Figure RepeatsFigure(const Comparison& comparison) {
     Chart chart;
     chart.label = comparison.metrics[metric].title;
     chart.x = {"cell", Scale::kCategory, Quantity::kCount};
-    chart.y = {chart.label, Scale::kLinear, Quantity::kChange};
+    chart.y = {chart.label + " against the base's median", Scale::kLinear, Quantity::kChange};
     chart.reference = 0;
     for (const Cell& cell : comparison.cells) {
       chart.categories.push_back(CellLabel(comparison, cell));

@@ -147,7 +147,8 @@ Figure OfferedLoadFigure(const Comparison& comparison) {
   figure.title = "Response time against offered load";
   figure.caption =
       "Open loop: messages are sent on a schedule and timed from the moment they were meant to be "
-      "sent. Medians over the repeats with 95% intervals; lower is better.";
+      "sent. Solid: p99; dashed: p50. Medians over the repeats with 95% intervals; lower is "
+      "better.";
   figure.choice = "Show";
   figure.hollow = "the offered rate was not reached, so the response time grows with the run.";
   for (const CellGroup& group : GroupCells(comparison, "rate_target_per_s")) {

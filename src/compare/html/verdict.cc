@@ -108,7 +108,8 @@ std::string FindingRow(const Comparison& comparison, const Finding& finding, dou
   const std::vector<std::string>& values = comparison.cells[finding.cell].values;
   if (values.empty()) out += "<th scope=\"row\">all runs</th>";
   for (size_t axis = 0; axis < values.size(); ++axis) {
-    absl::StrAppend(&out, axis == 0 ? "<th scope=\"row\">" : "<td>", Escape(values[axis]),
+    absl::StrAppend(&out, axis == 0 ? "<th scope=\"row\">" : "<td>",
+                    Escape(AxisValue(comparison.axes[axis], values[axis])),
                     axis == 0 ? "</th>" : "</td>");
   }
   if (comparison.sides.size() > 2) {
@@ -198,12 +199,14 @@ std::string VerdictTable(const Comparison& comparison) {
   heads.push_back(many ? "compared" : Escape(comparison.sides[1]));
   heads.insert(heads.end(), {"change", "", "verdict"});
   std::string out = absl::StrCat(
-      "<div class=\"scroll\" tabindex=\"0\"><table id=\"verdict\"><caption>Medians with 95% "
-      "intervals; n is the number of ",
-      comparison.by_boot ? "boots" : "repeats", ". A verdict takes a change of at least ",
-      absl::StrFormat("%.3g", comparison.min_effect * 100), "% that is not chance (p below ",
+      "<p>Medians with 95% intervals; n is the number of ",
+      comparison.by_boot ? "boots" : "repeats",
+      ". A change is faster or slower when it is at least ",
+      absl::StrFormat("%.3g", comparison.min_effect * 100), "% and not chance (p below ",
       absl::StrFormat("%.3g", comparison.alpha),
-      " after Holm's correction).</caption>\n<thead><tr>");
+      " after Holm's correction); ~ is no difference that can be told from noise.</p>\n",
+      OpenScroll("Verdicts"), "<table id=\"verdict\"><caption>Every cell against ",
+      Escape(comparison.sides[0]), "</caption>\n<thead><tr>");
   for (size_t i = 0; i < heads.size(); ++i) {
     const bool number = i >= numbers && i < numbers + 3;
     if (heads[i].empty()) {

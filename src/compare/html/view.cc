@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "base/units.h"
 
 namespace ringecho::compare::html {
 namespace {
@@ -42,12 +45,19 @@ std::string AxisTitle(std::string_view axis) {
   return std::string(axis);
 }
 
+std::string AxisValue(std::string_view axis, std::string_view value) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(ToAbsl(value), &number) || number < 0) return std::string(value);
+  if (axis.ends_with("_ns")) return base::FormatDuration(number);
+  return absl::StrCat(base::FormatThousands(number), axis.ends_with("_bytes") ? " B" : "");
+}
+
 std::string CellLabel(const Comparison& comparison, const Cell& cell,
                       const std::vector<size_t>& axes) {
   std::string label;
   for (const size_t axis : axes) {
     const std::string title = AxisTitle(comparison.axes[axis]);
-    const std::string& value = cell.values[axis];
+    const std::string value = AxisValue(comparison.axes[axis], cell.values[axis]);
     absl::StrAppend(&label, label.empty() ? "" : ", ");
     if (title != "connections") {
       absl::StrAppend(&label, title, " ", value);

@@ -18,7 +18,11 @@ inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // "connections" -> "connections", "size_bytes" -> "size", "rate_target_per_s" -> "offered rate".
 std::string AxisTitle(std::string_view axis);
 
-// "64 connections, size 4096": the values of a cell on the given axes; "all runs" without axes.
+// A value of such a key as people read it: "10000" connections -> "10,000", "4096" of size_bytes ->
+// "4,096 B", nanoseconds as a duration. What is no number stays as it is.
+std::string AxisValue(std::string_view axis, std::string_view value);
+
+// "64 connections, size 4,096 B": the values of a cell on the given axes; "all runs" without axes.
 std::string CellLabel(const Comparison& comparison, const Cell& cell,
                       const std::vector<size_t>& axes);
 std::string CellLabel(const Comparison& comparison, const Cell& cell);  // on all axes
