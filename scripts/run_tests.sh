@@ -15,6 +15,9 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --suite NAME         run just this suite, such as unit or e2e
   --sanitize KIND      with "address,undefined" in build-test-address, or with
                        "thread" in build-test-thread
+  --ladder             the conformance tests with the address sanitizer for every
+                       preset of io_uring features, and with each feature and
+                       each two of them taken away
   --clang              build with clang in build-test-clang; warnings are errors
   --lint               check formatting and run clang-tidy; no tests
   --static             build static binaries in build-test-static and run those
@@ -42,8 +45,8 @@ while (($#)); do
       esac
       shift
       ;;
-    --clang | --lint | --static) modes+=("${1#--}") ;;
-    --all) modes+=(default lint clang static address thread) ;;
+    --clang | --ladder | --lint | --static) modes+=("${1#--}") ;;
+    --all) modes+=(default lint clang static address ladder thread) ;;
     -h | --help)
       usage
       exit 0
@@ -103,12 +106,18 @@ run_mode() {
       targets=(src/server/ringecho-server src/load/ringecho-load)
       local tests=("${tests[@]:---suite=e2e}")
       ;;
-    address)
+    address | ladder)
       need build test
+      dir=$root/build-test-address
       options=(-Dbuildtype=debug -Doptimization=1 '-Db_sanitize=address,undefined')
       local -x ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
       local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
       meson_test=(--timeout-multiplier 4)
+      if [[ $mode == ladder ]]; then
+        local -x RINGECHO_LADDER=1
+        local tests=(--suite=conformance)
+        meson_test=(--timeout-multiplier 10)
+      fi
       ;;
     thread)
       need build test

@@ -1,5 +1,8 @@
-"""What a command line asks for. Exit codes: 0 good, 1 not, 2 usage, 130 interrupted; from the
-first of the two calls that run_bench.sh makes also TO_BUILD and TO_RUN, when programs are wanted."""
+"""What a command line asks for. Exit codes: 0 good, 1 not, 2 usage, 130 interrupted.
+
+run_bench.sh calls twice: first with FIRST, which does what needs no programs and otherwise answers
+TO_BUILD or TO_RUN, and then to measure.
+"""
 import pathlib
 import shlex
 import sys
@@ -19,6 +22,7 @@ TO_BUILD, TO_RUN = 100, 101
 
 
 def main(arguments):
+    process.SIGNALS.install()
     first = arguments[:1] == [FIRST]
     try:
         return _main(options.parse(arguments[first:]), first)
@@ -26,6 +30,9 @@ def main(arguments):
         say(f"run_bench.sh: {error}; --help lists the options")
         return 2
     except (Cannot, series_.Unreadable, scenario.Broken) as error:
+        say(f"run_bench.sh: {error}")
+        return 1
+    except OSError as error:  # a full disk, a folder that went away
         say(f"run_bench.sh: {error}")
         return 1
     except process.Interrupted:  # before there was anything to report
@@ -160,7 +167,8 @@ def _refuse_other_cpus(document, layouts):
 def _begin(given, plan, folder, document, machine, executables):
     """The folder and document of a new or resumed series, written once."""
     identity, boot = preflight.identity(machine)
-    programs = runner.program_versions(executables)
+    ours = [executables.load] + [executables.server] * (plan.settings.server == "local")
+    programs = runner.program_versions(ours)
     layouts = {str(threads): {"server": list(layout.server), "loader": list(layout.loader)}
                for threads, layout in plan.possible_layouts().items()}
     if document:
@@ -191,7 +199,6 @@ def _plan_again(folder, document, with_server):
 
 
 def _make(given, plan, machine, executables, folder, document):
-    process.SIGNALS.install()
     for line in runner.cpu_lines(plan):
         say(line)
     # Our own build is no reason to doubt the machine.
@@ -233,7 +240,7 @@ def _run(given, plan, executables, folder, document):
         document["status"] = series_.FAILED
         raise
     finally:
-        process.ignore()
+        process.SIGNALS.ignore()
         document["ended"] = series_.now(runner.utc_now())
         _remove_halves(folder, document)
         series_.write(folder, document)

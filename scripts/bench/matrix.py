@@ -3,6 +3,7 @@ import collections
 import itertools
 import random
 
+from bench import units
 from bench.settings import AXES
 
 # `cell`: {axis: value}; `repeat` and `order_index` count from 0.
@@ -61,11 +62,11 @@ def runs(settings):
 def describe(axes, cell):
     """For progress lines: "io_uring, 1,000 connections, 4,096 B"."""
     words = [cell["engine"]] if "engine" in cell else []
-    words.append(f"{cell['connections']:,} connection{'' if cell['connections'] == 1 else 's'}")
+    words.append(units.count(cell["connections"], "connection"))
     if len(axes["size_bytes"]) > 1:
         words.append(f"{cell['size_bytes']:,} B")
     if len(axes["depth"]) > 1:
         words.append(f"{cell['depth']:,} in flight each")
     if len(axes.get("threads", [])) > 1:
-        words.append(f"{cell['threads']} server thread{'' if cell['threads'] == 1 else 's'}")
+        words.append(units.count(cell["threads"], "server thread"))
     return ", ".join(words)

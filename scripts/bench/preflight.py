@@ -213,15 +213,15 @@ def identity(machine):
 
     Tells no names or numbers that would identify the machine to others.
     """
-    model = next((line.split(":", 1)[1].strip()
-                  for line in (machine.text("proc/cpuinfo") or "").splitlines()
+    processor, memory = ((machine.text(f"proc/{name}") or "").splitlines()
+                         for name in ("cpuinfo", "meminfo"))
+    model = next((line.split(":", 1)[1].strip() for line in processor
                   if line.startswith(("model name", "CPU part"))), None)
-    memory = next((int(line.split()[1]) for line in (machine.text("proc/meminfo") or "").splitlines()
-                   if line.startswith("MemTotal")), 0)
+    total_kib = next((int(line.split()[1]) for line in memory if line.startswith("MemTotal")), 0)
     return {
         "kernel": f"{machine.text('proc/sys/kernel/osrelease')} "
                   f"{machine.text('proc/sys/kernel/version')}",
         "cpu": model,
         "cpus": len(machine.cpu_times()),
-        "memory_gib": round(memory / (1 << 20)),
+        "memory_gib": round(total_kib / (1 << 20)),
     }, machine.text("proc/sys/kernel/random/boot_id")

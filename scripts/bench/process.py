@@ -24,13 +24,21 @@ class Signals:
     def __init__(self):
         self._held = False
         self._pending = False
+        # What was ignored when we were started stays so: nohup does that.
+        self._numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+                         if signal.getsignal(number) != signal.SIG_IGN]
 
     def install(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in self._numbers:
             signal.signal(number, self._on_signal)
 
+    def ignore(self):
+        """So that nothing disturbs the cleaning up."""
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_IGN)
+
     def _on_signal(self, _number, _frame):
-        ignore()  # nothing disturbs the cleaning up
+        self.ignore()
         if self._held:
             self._pending = True
         else:
@@ -47,11 +55,6 @@ class Signals:
         if self._pending:
             self._pending = False
             raise Interrupted
-
-
-def ignore():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 SIGNALS = Signals()
@@ -77,7 +80,7 @@ class Programs:
 
     def __exit__(self, *_):
         if self._running:
-            ignore()
+            SIGNALS.ignore()
         for process in list(reversed(self._running)):
             self.end(process)
 

@@ -176,6 +176,9 @@ class Runner:
         remaining = self._remaining()
         already = len(series_.of_status(self.document, series_.DONE))
         left = progress.estimate_s(self.plan.settings, self.document["runs"], remaining)
+        if not remaining:
+            say(f"nothing is left to run in {self.folder}")
+            return not series_.of_status(self.document, series_.FAILED)
         say(f"{units.count(len(remaining), 'run')} of "
             f"{units.time_text(self.plan.settings.duration_ms)}, about {units.seconds_left(left)}; "
             f"results in {self.folder}")
@@ -236,9 +239,9 @@ class Runner:
 
     def _drive(self, run, address):
         log_path = self._path(run, "load.log")
-        argv = [str(self._load), *self.plan.load_options(run, address, self._path(run, "load.json"))]
+        options = self.plan.load_options(run, address, self._path(run, "load.json"))
         with open(log_path, "wb") as log:
-            loader = self._programs.start(argv, log)
+            loader = self._programs.start([str(self._load), *options], log)
         limit = progress.asked_s(self.plan.settings) + PATIENCE_S
         code = self._programs.wait(loader, limit)
         if code is None:
@@ -248,10 +251,10 @@ class Runner:
             raise servers.Failed(process.last_words(log_path))
 
 
-def program_versions(executables):
+def program_versions(paths):
     """{name: its first line of --version}: what may not change within a series."""
     found = {}
-    for path in (executables.server, executables.load):
+    for path in paths:
         try:
             said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30,
                                   stdin=subprocess.DEVNULL, check=False).stdout

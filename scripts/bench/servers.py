@@ -57,12 +57,17 @@ class LocalServer:
                 "--duration", "1ms"]
         with open(log_path, "wb") as log:
             started = self._programs.start(argv, log)
-        return _reason(self._programs.wait(started, START_LIMIT_S), log_path)
+        return _reason(self._programs, started, START_LIMIT_S, log_path)
 
 
-def _reason(code, log_path):
+def _reason(programs, started, limit_s, log_path):
+    """Why a server that was to end at once did not end well, or None."""
+    code = programs.wait(started, limit_s)
     if code == 0:
         return None
+    if code is None:
+        programs.end(started)
+        return f"it did not end within {limit_s} s"
     return re.sub("^ringecho-server: ", "", process.last_words(log_path))
 
 
@@ -165,11 +170,9 @@ class CommandServer:
                                      "--duration", "1ms"])
         with open(log_path, "wb") as log:
             started = self._programs.start(argv, log, stdin=subprocess.PIPE)
-        code = self._programs.wait(started, REMOTE_START_LIMIT_S)
-        if code is None:
-            self._programs.end(started)
+        why = _reason(self._programs, started, REMOTE_START_LIMIT_S, log_path)
         started.stdin.close()
-        return _reason(code, log_path)
+        return why
 
 
 class RunningServer:

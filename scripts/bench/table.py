@@ -80,9 +80,10 @@ class Table:
             if runs is None:
                 yield self._row(key[0], self.axis_texts(key), "------", "not run")
                 continue
-            numbers = [f"{_median_of(runs, 'rate'):,.0f}",
-                       *(units.duration(_median_of(runs, name)) for name in ("p50", "p99", "p99.9")),
-                       units.duration(_median_of(runs, "cpu")), _percent(_median_of(runs, "loader"))]
+            times = [units.duration(_median_of(runs, name))
+                     for name in ("p50", "p99", "p99.9", "cpu")]
+            numbers = [f"{_median_of(runs, 'rate'):,.0f}", *times,
+                       _percent(_median_of(runs, "loader"))]
             yield self._row(key[0], self.axis_texts(key), numbers, _verdict_of(runs))
 
     def note_lines(self):
@@ -149,10 +150,6 @@ def _cpus_text(result):
     return "on CPU " + ",".join(map(str, cpus)) if cpus else "not pinned"
 
 
-def _threads_text(threads):
-    return f"{threads} thread{'' if threads == 1 else 's'}"
-
-
 def heading_lines(table):
     """What is the same in all rows."""
     runs = [run for of_cell in table.found.values() for run in of_cell]
@@ -160,16 +157,17 @@ def heading_lines(table):
     run = max(runs, key=lambda run: (run.cell["threads"] or 0, run.cell["connections"]))
     repeats = max(len(of_cell) for of_cell in table.found.values())
     environment, config = run.load["host"]["environment"], run.load["config"]
-    cpu = environment["cpu"]
-    yield (f"ringecho {run.load['tool']['version']} ({run.load['tool']['git_commit'] or 'no commit'}),"
-           f" Linux {environment['kernel_release']}")
+    cpu, tool = environment["cpu"], run.load["tool"]
+    yield (f"ringecho {tool['version']} ({tool['git_commit'] or 'no commit'}), "
+           f"Linux {environment['kernel_release']}")
     yield f"{cpu['count']} x {cpu['model']}"
     server = "not ours"
     if run.server:
         most = "up to " if "threads" in table.varied else ""
-        server = f"{most}{_threads_text(run.server['config']['threads'])} {_cpus_text(run.server)}"
+        threads = units.count(run.server["config"]["threads"], "thread")
+        server = f"{most}{threads} {_cpus_text(run.server)}"
     yield (f"server: {server}; load generator: {config['engine']['name']},"
-           f" {_threads_text(config['threads'])} {_cpus_text(run.load)}")
+           f" {units.count(config['threads'], 'thread')} {_cpus_text(run.load)}")
     words = []
     if "size_bytes" not in table.varied:
         words.append(f"{config['size_bytes']:,} B messages")

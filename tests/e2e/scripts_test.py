@@ -1,6 +1,5 @@
 """run_bench.sh with the programs of this build, and what the scripts say when they cannot go on."""
 import errno
-import json
 import os
 import pathlib
 import resource
@@ -11,52 +10,14 @@ import tempfile
 import pytest
 
 import programs
+from bench_project import SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of
 from conftest import require
 from namespaces import deny_io_uring
-
-SCRIPTS = pathlib.Path(os.environ["RINGECHO_SCRIPTS"])
-
-# Shortest runs that mean anything to the scripts.
-SHORT = ["--no-build", "--duration", "500ms", "--repeats", "1"]
 
 
 @pytest.fixture
 def bench(tmp_path):
-    """A project folder with the scripts and with what a build would have left there."""
-    shutil.copytree(SCRIPTS, tmp_path / "scripts")
-    for path, name in ((programs.SERVER, "server"), (programs.LOAD, "load")):
-        folder = tmp_path / "build-bench" / "src" / name
-        folder.mkdir(parents=True)
-        (folder / pathlib.Path(path).name).symlink_to(path)
-    return tmp_path / "scripts" / "run_bench.sh"
-
-
-def left_over(folder):
-    """Command lines of running processes that name the folder."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(os.fsencode(folder) in word for word in words) and b"ringecho-" in words[0]:
-            found.append(words)
-    return found
-
-
-def rows(text, engine):
-    return [line.split() for line in text.splitlines() if line.startswith(engine + " ")
-            and line.split()[1] != "/"]
-
-
-def series_of(bench):
-    (folder,) = (bench.parent.parent / "bench_results").iterdir()
-    return folder
-
-
-def state_of(bench):
-    return json.loads((series_of(bench) / "series.json").read_text())
-
+    return make_project(tmp_path)
 
 def test_both_engines_are_measured_and_told(bench, run, validated):
     require("io_uring")

@@ -1,0 +1,447 @@
+"""Series of run_bench.sh that are planned, interrupted, resumed and measured elsewhere."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import programs
+from bench_project import SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of
+from conftest import require
+
+sys.path.insert(0, str(SCRIPTS))
+from bench import process, servers  # noqa: E402
+
+EPOLL = [*SHORT, "--engines", "epoll", "--connections", "2"]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return make_project(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """What ends programs in this very process leaves its handlers as they were."""
+    before = {number: signal.getsignal(number)
+              for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def names_of(bench, status):
+    return [run["name"] for run in state_of(bench)["runs"] if run["status"] == status]
+
+
+def change(bench, edit):
+    """Edits series.json."""
+    path = series_of(bench) / "series.json"
+    document = json.loads(path.read_text())
+    edit(document)
+    path.write_text(json.dumps(document))
+
+
+# --- before anything is run ---
+
+def test_scenarios_are_listed_in_a_line_each(run):
+    ended = run([SCRIPTS / "run_bench.sh", "--list"])
+    assert ended.code == 0 and ended.err == ""
+    assert [line.split()[0] for line in ended.out.splitlines()] == [
+        "quick", "engines", "sizes", "depth", "threads", "c10k"]
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_a_dry_run_tells_the_commands_and_does_nothing(bench, run):
+    before = sorted(bench.parent.parent.rglob("*"))
+    ended = run([bench, "sizes", "--dry-run", "--size", "64,4k", "--repeats", "2", "--label",
+                 "why=it's so"])
+    assert ended.code == 0 and ended.err == ""
+    assert sorted(bench.parent.parent.rglob("*")) == before
+    names = [line.split()[1] for line in ended.out.splitlines() if line.startswith("# ")]
+    assert len(names) == 8 and names[0] == "000-io_uring-c64-s64-r0"
+    for role in ("server", "load"):
+        commands = [line for line in ended.out.splitlines() if f"ringecho-{role} " in line]
+        assert len(commands) == 8
+        assert all("--label 'why=it'\"'\"'s so'" in line for line in commands)
+    assert "-s 4096" in ended.out and "--order 7" in ended.out
+    assert ended.out.splitlines()[0].startswith("server: 1 thread")
+    assert ended.out.splitlines()[-1].startswith("8 runs of 4s, about ")
+
+
+def test_a_check_warns_and_changes_nothing(bench, run, start_server):
+    leftover = start_server(engine="epoll")
+    ended = run([bench, "--check"])
+    assert ended.code == 0 and ended.err == ""
+    assert f"warning: another ringecho-server is running (pid {leftover.pid})" in ended.out
+    assert f"    kill {leftover.pid}" in ended.out.splitlines()
+    assert leftover.process.poll() is None
+    assert not (bench.parent.parent / "bench_results").exists()
+
+
+# --- what is run, and its record ---
+
+def test_every_axis_and_label_reaches_the_programs(bench, run, validated):
+    ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "4", "--size", "64,4k",
+                 "--depth", "1,8", "--warmup", "50ms", "--label", "what=so & so", "--loader-engine",
+                 "epoll"])
+    assert ended.code == 0, ended
+    state, folder = state_of(bench), series_of(bench)
+    assert folder.name.endswith("-engines") and state["id"] == folder.name
+    assert (state["status"], state["vary"], state["base"]) == ("complete", "engine", "epoll")
+    assert state["started"] <= state["ended"]
+    assert [run["order_index"] for run in state["runs"]] == [0, 1, 2, 3]
+    for made in state["runs"]:
+        assert made["status"] == "done" and made["seconds"] > 0.5
+        load, server = (validated(folder / f"{made['name']}.{role}.json")
+                        for role in ("load", "server"))
+        for key in ("connections", "size_bytes", "depth"):
+            assert load["config"][key] == made["cell"][key]
+        assert server["config"]["engine"]["name"] == made["cell"]["engine"]
+        assert server["config"]["threads"] == made["cell"]["threads"]
+        assert load["config"]["engine"]["name"] == "epoll"
+        assert load["config"]["warmup_ns"] == 50_000_000
+        assert load["run"]["labels"] == server["run"]["labels"] == {"what": "so & so"}
+        assert load["config"]["cpus"] == state["cpus"]["loader"][:len(load["config"]["cpus"])]
+    assert {(row[1], row[2]) for row in rows(ended.out, "epoll")} == {
+        ("64", "1"), ("64", "8"), ("4k", "1"), ("4k", "8")}
+
+
+def test_a_shuffled_order_is_made_and_recorded(bench, run):
+    ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "1,2,3,4", "--order",
+                 "shuffled", "--seed", "5"])
+    assert ended.code == 0, ended
+    state = state_of(bench)
+    assert (state["order"], state["seed"]) == ("shuffled", 5)
+    planned = [run["cell"]["connections"] for run in state["runs"]]
+    loads = sorted(series_of(bench).glob("*.load.json"))
+    assert [json.loads(path.read_text())["config"]["connections"] for path in loads] == planned
+    assert sorted(planned) == [1, 2, 3, 4] != planned
+
+
+def test_threads_that_do_not_fit_are_skipped_with_the_reason(bench, run):
+    ended = run([bench, *EPOLL, "--threads", "1,1000"])
+    assert ended.code == 0, ended
+    assert [row[-2:] for row in rows(ended.out, "epoll")][1] == ["not", "run"]
+    assert "not run: epoll 1000: 1,000 server threads" in ended.out
+    assert [run["status"] for run in state_of(bench)["runs"]] == ["done", "skipped"]
+
+
+def test_a_series_without_any_result_is_a_failure(bench, run):
+    ended = run([bench, *EPOLL, "--threads", "1000"])
+    assert ended.code == 1, ended
+    assert state_of(bench)["status"] == "failed"
+
+
+def test_the_warnings_are_recorded(bench, run, start_server):
+    leftover = start_server(engine="epoll")
+    assert run([bench, *EPOLL]).code == 0
+    (warning,) = [entry for entry in state_of(bench)["preflight"] if entry["id"] == "company"
+                  and f"(pid {leftover.pid})" in entry["message"]]
+    assert warning["fix"] == [f"kill {leftover.pid}"]
+
+
+# Plays ringecho-compare.
+COMPARE = """#!/bin/sh
+case $* in
+  --help) echo '--format text|html' ;;
+  *--format*) echo page >"${5:?}"; test "$4" = -o ;;
+  *) echo "faster, says who read $1" ;;
+esac
+"""
+
+
+@pytest.fixture
+def compare(bench):
+    folder = bench.parent.parent / "build-bench" / "src" / "compare"
+    folder.mkdir()
+    (folder / "ringecho-compare").write_text(COMPARE)
+    (folder / "ringecho-compare").chmod(0o755)
+
+
+def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
+    require("io_uring")
+    ended = run([bench, *SHORT, "--connections", "2"])
+    assert ended.code == 0, ended
+    folder = series_of(bench)
+    assert ended.out.splitlines()[-1] == f"faster, says who read {folder}"
+    assert "lowest-highest" not in ended.out  # no second opinion
+    assert (folder / "table.txt").read_text() == ended.out
+    assert ended.err_lines[-1] == f"report:  {folder}/report.html"
+    assert (folder / "report.html").read_text() == "page\n"
+
+
+def test_one_side_is_nothing_to_compare(bench, run, compare):
+    ended = run([bench, *EPOLL])
+    assert ended.code == 0 and "faster" not in ended.out
+    assert not (series_of(bench) / "report.html").exists()
+
+
+def test_results_that_cannot_be_written_are_told_in_one_line(bench, run, tmp_path):
+    (tmp_path / "file").write_text("")
+    ended = run([bench, *EPOLL, "--out", tmp_path / "file" / "results"])
+    assert ended.code == 1
+    assert ended.err_lines[-1].startswith("run_bench.sh: --out: Not a directory")
+
+
+# --- interrupted and resumed ---
+
+@pytest.fixture(scope="module")
+def halted(tmp_path_factory):
+    """The folder of a series of which two of four runs are made."""
+    bench = make_project(tmp_path_factory.mktemp("halted"))
+    script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "4",
+                               "--engines", "epoll", "--connections", "3", "--label", "a=b"])
+    try:
+        script.wait_for(r"^\[3/4\]", "err")
+        script.signal(signal.SIGINT)
+        assert script.wait().code == 130
+    finally:
+        script.kill()
+    return series_of(bench)
+
+
+@pytest.fixture
+def interrupted(bench, halted):
+    """A project with a copy of that series."""
+    shutil.copytree(halted, bench.parent.parent / "bench_results" / halted.name)
+    return bench
+
+
+def test_a_series_is_resumed_where_it_was_left(interrupted, run, validated):
+    bench, folder = interrupted, series_of(interrupted)
+    assert names_of(bench, "done") == ["000-epoll-c3-r0", "001-epoll-c3-r1"]
+    assert names_of(bench, "planned") == ["002-epoll-c3-r2", "003-epoll-c3-r3"]
+    assert len(list(folder.glob("*.load.json"))) == len(list(folder.glob("*.server.json"))) == 2
+    # One of the two that are there turns out to be half.
+    half = folder / "001-epoll-c3-r1.server.json"
+    half.write_text(half.read_text()[:1000])
+    whole = (folder / "000-epoll-c3-r0.load.json").read_text()
+
+    ended = run([bench, "--no-build", "--resume", folder])
+    assert ended.code == 0, ended
+    assert "[2/4]" in ended.err and "[4/4]" in ended.err and "[1/4]" not in ended.err
+    assert state_of(bench)["status"] == "complete"
+    assert "incomplete" not in ended.out
+    assert (folder / "000-epoll-c3-r0.load.json").read_text() == whole
+    for index, path in enumerate(sorted(folder.glob("*.server.json"))):
+        assert validated(path)["run"]["order_index"] == index
+        assert validated(path)["run"]["series_id"] == folder.name
+        assert validated(path)["run"]["labels"] == {"a": "b"}
+    again = run([bench, "--no-build", "--resume", folder])
+    assert again.code == 0 and "nothing is left to run" in again.err
+
+
+def test_a_dry_run_of_a_resumed_series_tells_what_is_missing(interrupted, run):
+    ended = run([interrupted, "--dry-run", "--resume", series_of(interrupted)])
+    assert [line for line in ended.out.splitlines() if line.startswith("#")] == [
+        "# 002-epoll-c3-r2", "# 003-epoll-c3-r3"]
+
+
+@pytest.mark.parametrize("options, code, said", [
+    (["--duration", "1s"], 2, "--duration: differs"),
+    (["--connections", "3,4"], 2, "--connections: differs"),
+    (["c10k"], 2, "engines, not c10k"),
+    (["--connect", "127.0.0.1:7"], 2, "without --connect"),
+])
+def test_a_series_is_not_resumed_with_other_options(interrupted, run, options, code, said):
+    ended = run([interrupted, "--no-build", "--resume", series_of(interrupted), *options])
+    assert ended.code == code
+    assert said in ended.err_lines[-1]
+    assert len(names_of(interrupted, "planned")) == 2
+
+
+@pytest.mark.parametrize("key, said", [
+    ("kernel", "kernel was another, is "), ("cpu", "cpu was another, is ")])
+def test_a_series_is_not_resumed_on_another_machine(interrupted, run, key, said):
+    change(interrupted, lambda document: document["machine"].update({key: "another"}))
+    ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
+    assert ended.code == 1 and said in ended.err_lines[-1]
+
+
+def test_a_series_is_not_resumed_with_other_programs(interrupted, run):
+    change(interrupted, lambda document: document["programs"].update({"ringecho-load": "old"}))
+    ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
+    assert ended.code == 1 and "ringecho-load was old" in ended.err_lines[-1]
+
+
+def test_another_boot_is_told(interrupted, run):
+    change(interrupted, lambda document: document.update(boots=["earlier"]))
+    ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
+    assert ended.code == 0, ended
+    assert "has been booted since" in ended.err
+    assert len(state_of(interrupted)["boots"]) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema": "ringecho.series"}',
+                                     '{"schema": "ringecho.series", "schema_version": "1.0"}'])
+def test_what_is_no_series_is_refused_in_one_line(bench, run, tmp_path, content):
+    (tmp_path / "series.json").write_text(content)
+    ended = run([bench, "--no-build", "--resume", tmp_path])
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1 and "series.json" in ended.err
+
+
+def test_what_a_killed_runner_leaves_can_be_resumed(bench, started, run):
+    """SIGKILL: it cannot clean up, but what it started ends all the same."""
+    script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
+                               "--engines", "epoll", "--connections", "3"])
+    started.append(script)
+    script.wait_for(r"^\[2/3\]", "err")
+    script.signal(signal.SIGKILL)
+    script.wait()
+    folder = series_of(bench)
+    programs.wait_until(lambda: left_over(folder) == [], "nothing is left running")
+    assert state_of(bench)["status"] == "running"
+    table = run([sys.executable, bench.parent / "bench_table.py", folder])
+    assert "incomplete: not ended, 1 of 3 runs made" in table.out
+    assert run([bench, "--no-build", "--resume", folder]).code == 0
+    assert state_of(bench)["status"] == "complete"
+
+
+def test_two_do_not_work_in_one_folder(interrupted, started, run):
+    folder = series_of(interrupted)
+    first = programs.Program([interrupted, "--no-build", "--resume", folder])
+    started.append(first)
+    first.wait_for(r"^\[3/4\]", "err")
+    second = run([interrupted, "--no-build", "--resume", folder])
+    assert second.code == 1 and "another run_bench.sh is at work" in second.err_lines[-1]
+    assert first.wait().code == 0
+
+
+# --- servers elsewhere ---
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A command that plays ssh: it passes on bytes but no signals, and joins its arguments."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nshift\ntrap "" TERM INT HUP\nsetsid -w sh -c "$*"\n')
+    ssh.chmod(0o755)
+    return f"{ssh} host {programs.SERVER} {{args}}"
+
+
+def test_a_server_elsewhere_is_started_stopped_and_its_result_comes_back(
+        bench, run, validated, elsewhere):
+    ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "2,5", "--connect",
+                 "127.0.0.1", "--server-cmd", elsewhere, "--label", "a=it's & so"])
+    assert ended.code == 0, ended
+    folder = series_of(bench)
+    assert len(rows(ended.out, "epoll")) == 2
+    for path in sorted(folder.glob("*.server.json")):
+        server = validated(path)
+        assert server["run"]["status"] == "ok" and server["totals"]["messages"] > 0
+        assert server["run"]["labels"] == {"a": "it's & so"}
+    assert not list(folder.glob("*.part"))
+    assert left_over(folder.name) == []
+    # No addresses or hosts where results are shared.
+    assert "127.0.0.1" not in (folder / "series.json").read_text()
+    assert "ssh" not in (folder / "series.json").read_text()
+
+
+def test_an_interrupt_reaches_a_server_elsewhere(bench, started, elsewhere, run):
+    options = ["--connect", "127.0.0.1", "--server-cmd", elsewhere]
+    script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
+                               "--engines", "epoll", "--connections", "3", *options])
+    started.append(script)
+    script.wait_for(r"^\[2/3\]", "err")
+    script.signal(signal.SIGTERM)
+    assert script.wait().code == 130
+    folder = series_of(bench)
+    programs.wait_until(lambda: left_over(folder.name) == [], "nothing is left running")
+    assert not list(folder.glob("*.part"))
+    # What is not kept has to be given again.
+    without = run([bench, "--no-build", "--resume", folder])
+    assert without.code == 2 and "give them again" in without.err
+    assert run([bench, "--no-build", "--resume", folder, *options]).code == 0
+    assert state_of(bench)["status"] == "complete"
+
+
+def test_a_killed_runner_leaves_no_server_elsewhere(bench, started, elsewhere):
+    script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
+                               "--engines", "epoll", "--connections", "3", "--connect",
+                               "127.0.0.1", "--server-cmd", elsewhere])
+    started.append(script)
+    script.wait_for(r"^\[2/3\]", "err")
+    script.signal(signal.SIGKILL)
+    script.wait()
+    programs.wait_until(lambda: left_over(series_of(bench).name) == [], "nothing is left running")
+
+
+@pytest.mark.parametrize("command, said", [
+    ("sh -c 'no-such-command {args}'", "no-such-command"),
+    ("no-such-ssh host {args}", "no-such-ssh"),
+    (f"sh -c '{programs.SERVER} --bogus {{args}}'", "--bogus"),
+    ("sh -c 'echo login refused >&2; exit 255 # {args}'", "login refused"),
+])
+def test_a_server_elsewhere_that_does_not_start_is_told(bench, run, command, said):
+    ended = run([bench, *EPOLL, "--connect", "127.0.0.1", "--server-cmd", command])
+    assert ended.code == 1
+    assert said in ended.out + ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_server_elsewhere_that_does_not_stop_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(servers, "REMOTE_STOP_LIMIT_S", 0.3)
+    with process.Programs() as running:
+        server = servers.CommandServer(
+            running, "sh -c 'echo listening on 0.0.0.0:5 >&2; exec sleep 1000 # {args}'", "host")
+        assert server.start([], str(tmp_path / "result"), str(tmp_path / "log")) == "host:5"
+        with pytest.raises(servers.Failed, match="may still run there"):
+            server.stop()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
+
+
+def test_what_comes_back_has_to_be_a_result(tmp_path):
+    with process.Programs() as running:
+        server = servers.CommandServer(
+            running, "sh -c 'echo hello; echo listening on 0.0.0.0:5 >&2; cat # {args}'", "host")
+        server.start([], str(tmp_path / "result"), str(tmp_path / "log"))
+        with pytest.raises(servers.Failed, match="not a result"):
+            server.stop()
+
+
+def test_a_server_that_runs_already_is_measured(bench, run, start_server):
+    server = start_server(engine="epoll")
+    ended = run([bench, *SHORT, "--connections", "2,5", "--connect", server.address])
+    assert ended.code == 0, ended
+    assert [row[1] for row in rows(ended.out, "-")] == ["2", "5"]
+    folder = series_of(bench)
+    assert len(list(folder.glob("*.load.json"))) == 2 and not list(folder.glob("*.server.json"))
+    assert server.address not in (folder / "series.json").read_text()
+    assert server.process.poll() is None
+
+
+# --- programs end ---
+
+def test_whatever_happens_nothing_is_left_running(tmp_path, monkeypatch):
+    monkeypatch.setattr(process.Programs.end, "__defaults__", (0.3,))  # seconds until SIGKILL
+    with open(tmp_path / "log", "wb") as log, pytest.raises(ZeroDivisionError):
+        with process.Programs() as running:
+            started = [running.start(["sleep", "1000"], log),
+                       # One that has to be killed.
+                       running.start(["sh", "-c", "trap '' TERM; echo up; sleep 1000"], log)]
+            process.wait_for_line(started[1], tmp_path / "log", "up", 30)
+            raise ZeroDivisionError
+    assert [child.returncode for child in started] == [-signal.SIGTERM, -signal.SIGKILL]
+
+
+def test_a_signal_between_the_start_and_its_being_known_waits():
+    """In a process of its own, whose signal handlers are nobody else's."""
+    ended = subprocess.run([sys.executable, "-c", """
+import os, signal
+from bench import process
+process.SIGNALS.install()
+try:
+    with process.SIGNALS.held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("held")
+    print("not here")
+except process.Interrupted:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("once")
+"""], env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, stdout=subprocess.PIPE, text=True, timeout=30,
+        check=True)
+    assert ended.stdout.split() == ["held", "once"]
