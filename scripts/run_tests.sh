@@ -103,7 +103,7 @@ run_mode() {
       need build test
       options+=(-Dstatic=true)
       # The programs are what is static, and what has to work that way.
-      targets=(src/server/ringecho-server src/load/ringecho-load)
+      targets=(src/server/ringecho-server src/load/ringecho-load src/compare/ringecho-compare)
       local tests=("${tests[@]:---suite=e2e}")
       ;;
     address | ladder)
@@ -149,7 +149,7 @@ check_bare() {
   dest=$(mktemp -d)
   DESTDIR=$dest meson install -C "$1" --no-rebuild --quiet >&2 || die 'meson install failed'
   mapfile -t exes < <(find "$dest" -name 'ringecho-*' -type f -perm -u+x)
-  ((${#exes[@]} == 2)) || die "installed were: ${exes[*]}"
+  ((${#exes[@]} == 3)) || die "installed were: ${exes[*]}"
   for exe in "${exes[@]}"; do
     ! readelf -l "$exe" | grep -q INTERP || die "${exe##*/} is not static"
     if ((EUID == 0)); then

@@ -1,0 +1,36 @@
+// Results of several load generators that drove one server at the same time, as one.
+#ifndef RINGECHO_COMPARE_MERGE_H_
+#define RINGECHO_COMPARE_MERGE_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "report/result.h"
+
+namespace ringecho::compare {
+
+// At least two results of load generators; in config only connections, threads, cpus, sessions,
+// rates and source addresses may differ. The merged one has
+//
+//   config       connections, threads, sessions, rates added up, cpus joined; the rest as in all;
+//                merged_loaders, how many, and merged_run_ids
+//   totals       counts and rates added up; measured_ns of the longest
+//   latency      histograms added bucket by bucket, everything else computed from the sum
+//   errors, engine_stats, resources
+//                counts added up, ratios computed anew from the sums; steal_share of the worst
+//   intervals    on the clock of the one that started first: counts added to the interval in whose
+//   time the middle
+//                of the others' lies. No percentiles, which cannot be merged
+//   validity     the worst verdict; of each check the worst answer; and the check
+//                "loaders_overlap": the measure phases coincide for 95% of the longest, otherwise
+//                the sum of rates never was one, and the result is suspect
+//   run, host, tool, phases
+//                of the one that started first; phases from the earliest start to the latest end
+//
+// INVALID_ARGUMENT naming the place ("result 2: config.depth: ...", from 1) for results that do not
+// belong together or whose histograms cannot be read. Pure, thread-safe.
+absl::StatusOr<report::Result> Merge(std::vector<report::Result> results);
+
+}  // namespace ringecho::compare
+
+#endif  // RINGECHO_COMPARE_MERGE_H_

@@ -1,0 +1,129 @@
+#include "compare/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <variant>
+
+#include "report/result.h"
+
+namespace ringecho::compare {
+namespace {
+
+using report::Interval;
+using report::Result;
+
+std::optional<double> Percentile(const Result& load, double percent) {
+  if (!load.latency || !load.latency->response) return std::nullopt;
+  for (const report::Percentile& p : load.latency->response->percentiles) {
+    if (p.percent == percent) return static_cast<double>(p.value_ns);
+  }
+  return std::nullopt;
+}
+
+std::optional<double> EngineStat(const Result& result, std::string_view wanted) {
+  for (const auto& [name, value] : result.engine_stats) {
+    if (name == wanted) {
+      return std::visit([](auto held) { return static_cast<double>(held); }, value);
+    }
+  }
+  return std::nullopt;
+}
+
+// An edge on the clock that all runs of one boot share.
+double Absolute(const Result& result, int64_t t_ns) {
+  return static_cast<double>(result.run.start_monotonic_ns) + static_cast<double>(t_ns);
+}
+
+struct Span {
+  double begin = 0;
+  double end = 0;
+};
+
+std::optional<Span> MeasurePhase(const Result& load) {
+  for (const report::Phase& phase : load.phases) {
+    if (phase.name != report::PhaseName::kMeasure) continue;
+    return Span{Absolute(load, phase.start_ns), Absolute(load, phase.end_ns)};
+  }
+  return std::nullopt;
+}
+
+// Messages that the load generator got back in a span: of its own intervals, as far as they
+// overlap.
+double MessagesWithin(const Result& load, const Span& span) {
+  double messages = 0;
+  for (const Interval& interval : load.intervals) {
+    const double begin = Absolute(load, interval.t_start_ns);
+    const double end = Absolute(load, interval.t_end_ns);
+    const double shared = std::min(end, span.end) - std::max(begin, span.begin);
+    if (shared > 0) messages += static_cast<double>(interval.messages) * shared / (end - begin);
+  }
+  return messages;
+}
+
+std::optional<double> CpuWhileMeasuring(const Result& server, const Result& load) {
+  const bool one_clock = server.run.boot_id && server.run.boot_id == load.run.boot_id;
+  const std::optional<Span> measure = MeasurePhase(load);
+  // Time of io_uring's kernel threads is in the sum of a run only.
+  if (!one_clock || !measure || server.resources.iou_workers.value_or(0) != 0) return std::nullopt;
+  double cpu_ns = 0;
+  Span window{measure->end, measure->begin};
+  for (const Interval& interval : server.intervals) {
+    const double begin = Absolute(server, interval.t_start_ns);
+    const double end = Absolute(server, interval.t_end_ns);
+    if (begin < measure->begin || end > measure->end) continue;
+    cpu_ns += static_cast<double>(interval.cpu_ns);
+    window = {std::min(window.begin, begin), std::max(window.end, end)};
+  }
+  const double messages = window.end > window.begin ? MessagesWithin(load, window) : 0;
+  if (!(messages > 0)) return std::nullopt;
+  return cpu_ns / messages;
+}
+
+std::optional<double> ServerCpu(const Measurement& measurement) {
+  if (!measurement.server) return std::nullopt;
+  if (measurement.load) {
+    if (auto measured = CpuWhileMeasuring(*measurement.server, *measurement.load)) return measured;
+  }
+  return measurement.server->resources.cpu_ns_per_message;
+}
+
+std::optional<double> RawValue(const Measurement& measurement, std::string_view id) {
+  if (id == "server_cpu_ns_per_message") return ServerCpu(measurement);
+  if (measurement.server) {
+    const Result& server = *measurement.server;
+    if (id == "syscalls_per_message") return EngineStat(server, id);
+    if (id == "bytes_per_connection") return server.resources.bytes_per_connection;
+  }
+  if (!measurement.load) return std::nullopt;
+  const Result& load = *measurement.load;
+  if (id == "messages_per_s") return load.totals.messages_per_s;
+  if (id == "p50_ns") return Percentile(load, 50);
+  if (id == "p99_ns") return Percentile(load, 99);
+  if (id == "p99_9_ns") return Percentile(load, 99.9);
+  if (id == "loader_cpu_ns_per_message") return load.resources.cpu_ns_per_message;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Metric> AllMetrics() {
+  return {
+      {"messages_per_s", "messages/s", Unit::kPerSecond, Better::kHigher, true},
+      {"server_cpu_ns_per_message", "server CPU/msg", Unit::kNanoseconds, Better::kLower, true},
+      {"p99_ns", "p99", Unit::kNanoseconds, Better::kLower, true},
+      {"p50_ns", "p50", Unit::kNanoseconds, Better::kLower, false},
+      {"p99_9_ns", "p99.9", Unit::kNanoseconds, Better::kLower, false},
+      {"loader_cpu_ns_per_message", "loader CPU/msg", Unit::kNanoseconds, Better::kLower, false},
+      {"syscalls_per_message", "syscalls/msg", Unit::kRatio, Better::kLower, false},
+      {"bytes_per_connection", "memory/connection", Unit::kBytes, Better::kLower, false},
+  };
+}
+
+std::optional<double> ValueOf(const Measurement& measurement, const Metric& metric) {
+  const std::optional<double> value = RawValue(measurement, metric.id);
+  if (!value || !std::isfinite(*value) || !(*value > 0)) return std::nullopt;
+  return value;
+}
+
+}  // namespace ringecho::compare

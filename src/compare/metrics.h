@@ -1,0 +1,25 @@
+// The numbers that are compared.
+#ifndef RINGECHO_COMPARE_METRICS_H_
+#define RINGECHO_COMPARE_METRICS_H_
+
+#include <string_view>
+#include <vector>
+
+#include "compare/comparison.h"
+
+namespace ringecho::compare {
+
+// Judged: messages_per_s, server_cpu_ns_per_message, p99_ns. Shown only: p50_ns, p99_9_ns,
+// loader_cpu_ns_per_message, syscalls_per_message, bytes_per_connection (the last two of the
+// server). Few are judged, because every further one makes it harder for all to be told from
+// chance.
+//
+// server_cpu_ns_per_message is what a message cost while the load generator measured: the CPU time
+// of the server's intervals that lie whole within that phase, over the messages that came back in
+// that time. Where the two files have no clock in common (two machines), or no such interval, it is
+// what the server says of its whole run, connecting and warm-up included.
+std::vector<Metric> AllMetrics();
+
+}  // namespace ringecho::compare
+
+#endif  // RINGECHO_COMPARE_METRICS_H_

@@ -1,0 +1,117 @@
+#include "compare/run.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "compare/files.h"
+#include "compare/html/html.h"
+#include "compare/json.h"
+#include "compare/judge.h"
+#include "compare/merge.h"
+#include "compare/tables.h"
+#include "compare/text.h"
+#include "report/read_result.h"
+#include "report/result_file.h"
+#include "report/result_json.h"
+
+namespace ringecho::compare {
+namespace {
+
+int Fail(int code, const absl::Status& status) {
+  cli::Complain(kProgram, std::string(status.message()));
+  return code;
+}
+
+// Whole or not at all.
+absl::Status Write(const std::string& path, const std::string& content) {
+  absl::StatusOr<report::ResultFile> file = report::ResultFile::Reserve(path);
+  if (!file.ok()) return file.status();
+  return file->Commit(content);
+}
+
+bool Regressed(const Comparison& comparison, double least) {
+  for (const Finding& finding : comparison.findings) {
+    const Metric& metric = comparison.metrics[finding.metric];
+    if (metric.judged && finding.judgement == Judgement::kSlower &&
+        Worsening(finding, metric) >= least) {
+      return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<Comparison> CompareSeries(const Options& options, std::vector<Series> series) {
+  CompareOptions how = options.compare;
+  std::vector<std::string> notes;
+  if (series.size() == 1) {
+    how.usual_vary = series.front().vary;
+    how.usual_base = series.front().base;
+  }
+  std::vector<Measurement> measurements;
+  for (Series& one : series) {
+    if (!one.status.empty() && one.status != "complete") {
+      notes.push_back(absl::StrCat(one.name, " is not complete: ", one.status));
+    }
+    for (Measurement& measurement : one.measurements)
+      measurements.push_back(std::move(measurement));
+  }
+  absl::StatusOr<Comparison> comparison = Compare(std::move(measurements), how);
+  if (comparison.ok()) {
+    comparison->notes.insert(comparison->notes.begin(), notes.begin(), notes.end());
+  }
+  return comparison;
+}
+
+absl::StatusOr<std::string> Render(const Options& options, const Comparison& comparison) {
+  if (options.format == Format::kJson) return ToJson(comparison);
+  if (options.format == Format::kHtml) return ToHtml(comparison);
+  std::vector<Table> tables;
+  if (options.row.empty()) {
+    tables = MetricTables(comparison);
+  } else {
+    absl::StatusOr<std::vector<Table>> matrices = Matrices(comparison, options.row, options.col);
+    if (!matrices.ok()) return matrices.status();
+    tables = *std::move(matrices);
+  }
+  return options.format == Format::kMarkdown ? ToMarkdown(comparison, tables)
+                                             : ToText(comparison, tables);
+}
+
+int RunCompare(const Options& options) {
+  absl::StatusOr<std::vector<Series>> series = ReadSeries(options.paths);
+  if (!series.ok()) return Fail(cli::kExitUsage, series.status());
+  absl::StatusOr<Comparison> comparison = CompareSeries(options, *std::move(series));
+  if (!comparison.ok()) return Fail(cli::kExitUsage, comparison.status());
+  absl::StatusOr<std::string> content = Render(options, *comparison);
+  if (!content.ok()) return Fail(cli::kExitUsage, content.status());
+  if (absl::Status status = Write(options.output, *content); !status.ok()) {
+    return Fail(cli::kExitFailed, status);
+  }
+  return options.fail_regression && Regressed(*comparison, *options.fail_regression)
+             ? cli::kExitRegression
+             : cli::kExitOk;
+}
+
+int RunMerge(const Options& options) {
+  std::vector<report::Result> results;
+  for (const std::string& path : options.paths) {
+    absl::StatusOr<report::Result> result = report::ReadResult(path);
+    if (!result.ok()) return Fail(cli::kExitUsage, result.status());
+    results.push_back(*std::move(result));
+  }
+  absl::StatusOr<report::Result> merged = Merge(std::move(results));
+  if (!merged.ok()) return Fail(cli::kExitUsage, merged.status());
+  if (absl::Status status = Write(options.output, report::ToJson(*merged)); !status.ok()) {
+    return Fail(cli::kExitFailed, status);
+  }
+  return cli::kExitOk;
+}
+
+}  // namespace
+
+int Run(const Options& options) { return options.merge ? RunMerge(options) : RunCompare(options); }
+
+}  // namespace ringecho::compare
