@@ -161,12 +161,13 @@ std::string FigureHtml(const Figure& figure, bool charts) {
                     "aria-label=\"", Escape(figure.title), ", ", Escape(figure.charts[0].label),
                     "; the table below has the numbers\"></canvas></div>\n");
   }
+  out += "<div class=\"tables\">";
   for (const Chart& chart : figure.charts) {
     absl::StrAppend(&out, "<details", charts ? "" : " open", "><summary>Table",
                     chart.label.empty() ? "" : ": ", Escape(chart.label), "</summary>",
                     OpenScroll(figure.title), DataTable(figure, chart), "</div></details>\n");
   }
-  return out + "</figure>\n";
+  return out + "</div>\n</figure>\n";
 }
 
 std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides) {

@@ -151,6 +151,7 @@ function xScale(figure, chart, theme) {
   const base = scaleBase(chart.x, theme);
   if (figure.draw === 'bars') {
     delete base.ticks.callback;
+    base.title.display = false;
     return { ...base, type: 'category', labels: chart.categories, grid: { display: false } };
   }
   const xs = chart.series.flatMap((series) => series.points.map((point) => point[0]));

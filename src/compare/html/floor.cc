@@ -81,8 +81,9 @@ std::optional<std::pair<size_t, size_t>> EpollBeside(const Comparison& compariso
 }
 
 double EpollCost(const Comparison& comparison, size_t cell, size_t side, size_t metric) {
+  if (IsEpoll(comparison, comparison.cells[cell], side)) return kNan;
   const auto beside = EpollBeside(comparison, cell, side);
-  if (!beside || *beside == std::pair(cell, side)) return kNan;
+  if (!beside) return kNan;
   const auto cost = EstimateOf(comparison, beside->first, beside->second, metric);
   return cost ? cost->value : kNan;
 }

@@ -1,0 +1,203 @@
+// The page as a whole: what stands in it, in which order, and what never does.
+#include "compare/html/page.h"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compare/html/html.h"
+#include "compare/html/tables.h"
+#include "compare/html/view.h"
+#include "gmock/gmock.h"
+#include "html_fixture.h"
+
+namespace ringecho::compare {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string TablesOnly(const Comparison& comparison) {
+  return html::Page(comparison, html::Embedded());
+}
+
+// A stand-in, so that pages with charts are tested whether the build found a copy or not.
+std::string WithCharts(const Comparison& comparison) {
+  static constexpr std::string_view kChunks[] = {"/* Chart */", "'use strict';"};
+  return html::Page(comparison, {kChunks, "aGFzaA=="});
+}
+
+std::vector<std::string> SectionIds(const std::string& page) {
+  constexpr std::string_view kStart = "<section id=\"";
+  std::vector<std::string> ids;
+  for (size_t at = page.find(kStart); at != std::string::npos; at = page.find(kStart, at + 1)) {
+    const size_t begin = at + kStart.size();
+    ids.push_back(page.substr(begin, page.find('"', begin) - begin));
+  }
+  return ids;
+}
+
+size_t Count(const std::string& text, std::string_view wanted) {
+  size_t count = 0;
+  for (size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+TEST(HtmlPage, HasItsSectionsInOrder) {
+  EXPECT_THAT(
+      SectionIds(WithCharts(EnginesFixture())),
+      testing::ElementsAre("verdicts", "trust", "scaling", "latency", "time", "spread", "price"));
+}
+
+TEST(HtmlPage, LeavesOutWhatDoesNotApply) {
+  EXPECT_THAT(
+      SectionIds(WithCharts(OpenLoopFixture())),
+      testing::ElementsAre("verdicts", "trust", "scaling", "load", "latency", "time", "spread"));
+  EXPECT_THAT(SectionIds(WithCharts(Comparison())), testing::ElementsAre("verdicts", "trust"));
+}
+
+TEST(HtmlPage, AnswersFirst) {
+  const std::string page = TablesOnly(EnginesFixture());
+  EXPECT_THAT(page, HasSubstr("<h1>io_uring against epoll</h1>"));
+  EXPECT_THAT(html::Answer(EnginesFixture()),
+              HasSubstr("<strong>io_uring</strong> against epoll: messages/s <span class=\"verdict "
+                        "faster\">faster</span> in 2"));
+  EXPECT_THAT(html::Answer(Comparison()), HasSubstr("nothing to judge"));
+}
+
+TEST(HtmlVerdictTable, HasBaseNewChangeIntervalAndWord) {
+  Comparison comparison;
+  comparison.vary = "engine";
+  comparison.sides = {"epoll", "io_uring"};
+  comparison.axes = {"connections"};
+  comparison.metrics = {{"messages_per_s", "messages/s", Unit::kPerSecond, Better::kHigher, true},
+                        {"p50_ns", "p50", Unit::kNanoseconds, Better::kLower, false}};
+  comparison.cells = {{{"10000"}, {{}, {}}}};
+  comparison.findings = {{0,
+                          1,
+                          0,
+                          6,
+                          5,
+                          {92795, 90000, 95000},
+                          {102322, 101000, 104000},
+                          {0.1027, 0.07, 0.13},
+                          0.004,
+                          0.016,
+                          Judgement::kFaster,
+                          "a note"},
+                         {0,
+                          1,
+                          1,
+                          6,
+                          5,
+                          {108e6, html::kNan, html::kNan},
+                          {99e6, html::kNan, html::kNan},
+                          {-0.083, html::kNan, html::kNan},
+                          1,
+                          1,
+                          Judgement::kInconclusive,
+                          ""}};
+  comparison.overall = {{1, 0, 1, 1.1027}};
+  const std::string table = html::VerdictTable(comparison);
+  EXPECT_THAT(table, HasSubstr("<th scope=\"row\">10,000</th>"));
+  EXPECT_THAT(table, HasSubstr("92,795<small>90,000 to 95,000, n=6</small>"));
+  EXPECT_THAT(table, HasSubstr("102,322<small>101,000 to 104,000, n=5</small>"));
+  EXPECT_THAT(table, HasSubstr("+10.3%<small>+7.0% to +13.0%</small>"));
+  EXPECT_THAT(table, HasSubstr("<span class=\"verdict faster\">faster</span><small>p = 0.016 a "
+                               "note</small>"));
+  EXPECT_THAT(table, HasSubstr("108 ms<small>n=6</small>"));
+  EXPECT_THAT(table, HasSubstr("<td class=\"unjudged\">not judged</td>"));
+  EXPECT_THAT(table, HasSubstr("geometric mean, 1 cell</th><td class=\"number change\">+10.3%"));
+  EXPECT_EQ(Count(table, "<tr class=\"overall\">"), 1U);
+}
+
+TEST(HtmlVerdictTable, NamesTheSideWhereThereAreSeveral) {
+  const std::string table = html::VerdictTable(OpenLoopFixture());
+  EXPECT_THAT(table, HasSubstr("<td>6.6.92</td>"));
+  EXPECT_THAT(table, HasSubstr("geometric mean of 6.12.30, 10 cells"));
+  EXPECT_THAT(table, HasSubstr("inconclusive</span><small>p = 0.026 takes 4 repeats or more"));
+  // Ten cells, two sides, three metrics that have values.
+  EXPECT_EQ(Count(table, "<span class=\"verdict "), 40U);
+  EXPECT_EQ(Count(table, "not judged"), 20U);
+}
+
+TEST(HtmlContext, TellsDifferencesAndWhatMayBeBelieved) {
+  const Comparison comparison = EnginesFixture();
+  const std::string differences = html::DifferenceTable(comparison);
+  EXPECT_THAT(differences, HasSubstr("in spite of the differences"));
+  EXPECT_THAT(differences, HasSubstr("net.core.somaxconn</th><td class=\"prose\">4096</td>"
+                                     "<td class=\"prose\">1024</td><td><span class=\"badge "
+                                     "suspect\">unexpected</span>"));
+  const std::string validity = html::ValidityTables(comparison);
+  EXPECT_THAT(validity, HasSubstr(">44 valid<"));
+  EXPECT_THAT(validity, HasSubstr(">4 suspect<"));
+  EXPECT_THAT(validity, HasSubstr(">1 left out<"));
+  EXPECT_THAT(validity, HasSubstr("<th scope=\"row\">steal</th><td class=\"number\">4</td>"
+                                  "<td class=\"number\">0</td>"));
+  EXPECT_THAT(validity, HasSubstr("interrupted after 3.1 s"));
+  EXPECT_THAT(html::DifferenceTable(Comparison()), HasSubstr("differ in nothing"));
+}
+
+TEST(HtmlContext, CountsACheckThatFailedOnBothEndsOnce) {
+  Comparison comparison = EnginesFixture();
+  for (Measurement& measurement : comparison.measurements) {
+    measurement.server->validity = measurement.load->validity;
+  }
+  EXPECT_THAT(html::ValidityTables(comparison), HasSubstr("steal</th><td class=\"number\">4</td>"));
+}
+
+TEST(HtmlPage, ShowsTablesWithoutChartJs) {
+  const std::string page = TablesOnly(EnginesFixture());
+  EXPECT_THAT(page, HasSubstr("built without Chart.js"));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(page, Not(HasSubstr("<canvas")));
+  EXPECT_THAT(page, Not(HasSubstr("script-src")));
+  EXPECT_THAT(page, HasSubstr("<figure id=\"percentiles\""));
+  EXPECT_THAT(page, HasSubstr("99.999%"));
+}
+
+TEST(HtmlPage, ForbidsWhatIsNotBuiltIn) {
+  const std::string page = WithCharts(EnginesFixture());
+  EXPECT_THAT(page, HasSubstr("content=\"default-src 'none'; style-src 'sha256-"));
+  EXPECT_THAT(page, HasSubstr("script-src 'sha256-aGFzaA==' 'sha256-"));
+  EXPECT_THAT(page, Not(HasSubstr("unsafe")));
+  EXPECT_THAT(page, Not(HasSubstr("style=\"")));  // the policy would refuse it
+}
+
+TEST(HtmlPage, NamesNoOtherPlace) {
+  for (const std::string& page : {WithCharts(EnginesFixture()), TablesOnly(OpenLoopFixture())}) {
+    EXPECT_THAT(page, Not(HasSubstr("http:")));
+    EXPECT_THAT(page, Not(HasSubstr("https:")));
+    EXPECT_THAT(page, Not(HasSubstr("src=")));
+    EXPECT_THAT(page, Not(HasSubstr("url(")));
+    EXPECT_THAT(page, Not(HasSubstr("@import")));
+    EXPECT_EQ(Count(page, "href="), Count(page, "href=\"#"));
+  }
+}
+
+TEST(HtmlPage, LetsNothingFromAFileBecomeMarkup) {
+  const std::string markup = "\"'><b>x</b></script><!--";
+  const std::string page = WithCharts(HostileFixture(markup));
+  EXPECT_THAT(page, Not(HasSubstr("<b>")));
+  EXPECT_THAT(page, Not(HasSubstr("<!--")));
+  EXPECT_EQ(Count(page, "</script>"), 4U);  // data, Chart.js, charts.js, page.js
+  EXPECT_THAT(page, HasSubstr("&quot;&#39;&gt;&lt;b&gt;x&lt;/b&gt;&lt;/script&gt;&lt;!--"));
+}
+
+TEST(HtmlPage, IsOfReasonableSize) {
+  EXPECT_LT(ToHtml(EnginesFixture()).size(), 1'500'000U);
+  EXPECT_LT(ToHtml(OpenLoopFixture()).size(), 1'500'000U);
+}
+
+TEST(HtmlPage, CarriesTheLicenceOfChartJs) {
+  const std::string page = ToHtml(EnginesFixture());
+  if (html::kChartJs.chunks.empty()) GTEST_SKIP() << "built without Chart.js";
+  EXPECT_THAT(page, HasSubstr("Chart.js Contributors\n"));
+  EXPECT_THAT(page, HasSubstr("The above copyright notice and this permission notice"));
+}
+
+}  // namespace
+}  // namespace ringecho::compare
