@@ -21,6 +21,16 @@ void ParseEngine(const std::string& text, engine::EngineKind& kind) {
   kind = *found;
 }
 
+void ParseFeatureList(const std::string& text, CommonOptions& options) {
+  if (text == "list") {
+    options.list_features = true;
+    return;
+  }
+  absl::StatusOr<engine::FeatureRequest> parsed = engine::ParseFeatures(text);
+  if (!parsed.ok()) cli::Refuse("--features", base::ToStd(parsed.status().message()));
+  options.features = *parsed;
+}
+
 void ParseCpus(const std::string& text, std::vector<int>& cpus) {
   absl::StatusOr<std::vector<int>> parsed = base::ParseCpuList(text);
   if (!parsed.ok()) cli::Refuse("--cpus", base::ToStd(parsed.status().message()));
@@ -50,6 +60,13 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
          cli::Describe("auto, io_uring or epoll; auto takes epoll only where io_uring is absent",
                        "auto"))
       ->type_name("NAME")
+      ->group(kEngine);
+  app.add_option_function<std::string>(
+         "--features", [&options](const std::string& text) { ParseFeatureList(text, options); },
+         cli::Describe("io_uring features: best, baseline or minimal, then +NAME and -NAME; list "
+                       "prints them all",
+                       "best"))
+      ->type_name("LIST")
       ->group(kEngine);
   cli::AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")
       ->group(kEngine);
@@ -88,6 +105,20 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
       ->group(kOutput);
   cli::AddFlag(app, "-v,--verbose", options.verbose, "log connection events")->group(kOutput);
   cli::AddFlag(app, "-q,--quiet", options.quiet, "no live lines")->group(kOutput);
+}
+
+void CheckCommonOptions(const CommonOptions& options) {
+  if (options.features.asked && options.engine == engine::EngineKind::kEpoll) {
+    cli::Refuse("--features", "these are features of io_uring, and --engine is epoll");
+  }
+}
+
+absl::Status CheckFeatures(const CommonOptions& options, const engine::EngineChoice& choice) {
+  if (choice.kind != engine::EngineKind::kEpoll || options.features.required.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(
+      absl::StrCat("features of io_uring were asked for by name, and ", choice.reason));
 }
 
 void NameRun(const CommonOptions& options, report::Run& run) {

@@ -9,12 +9,15 @@
 
 #include "base/clock.h"
 #include "engine/choice.h"
+#include "engine/feature_set.h"
 #include "report/result.h"
 
 namespace ringecho::app {
 
 struct CommonOptions {
   engine::EngineKind engine = engine::EngineKind::kAuto;
+  engine::FeatureRequest features;
+  bool list_features = false;  // print the table and end
   int64_t threads = 1;
   std::vector<int> cpus;     // empty: not pinned
   int64_t buffers = 0;       // 0: the engine's default
@@ -29,9 +32,17 @@ struct CommonOptions {
   bool quiet = false;
 };
 
-// --engine, --threads, --cpus; --buffers, --buffer-size; --interval, --json, -v, -q; --label,
+// --engine, --features, --threads, --cpus; --buffers, --buffer-size; --interval, --json, -v, -q;
+// --label,
 // --series, --repeat, --order.
 void AddCommonOptions(CLI::App& app, CommonOptions& options);
+
+// Throws CLI::ValidationError for common options that contradict each other. For Parse's `check`.
+void CheckCommonOptions(const CommonOptions& options);
+
+// UNAVAILABLE when features were asked for by name and the choice of the engine, which was made for
+// want of io_uring, cannot have them.
+absl::Status CheckFeatures(const CommonOptions& options, const engine::EngineChoice& choice);
 
 // The options of the last line, in the result of a run.
 void NameRun(const CommonOptions& options, report::Run& run);

@@ -29,6 +29,7 @@ struct alignas(64) Counters {
   Counter completions;  // CQEs taken, or events returned by epoll_wait
 
   Counter multishot_rearms;     // multishot requests that ended and were armed again
+  Counter vectored_sends;       // sends of several provided buffers at once
   Counter short_sends;          // sends that took only a part
   Counter buffers_starved;      // receives that found no provided buffer (ENOBUFS)
   Counter sends_spilled;        // sends cancelled and copied out to give buffers back to the pool
@@ -62,6 +63,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"submissions", &Counters::submissions},
     CounterField{"completions", &Counters::completions},
     CounterField{"multishot_rearms", &Counters::multishot_rearms},
+    CounterField{"vectored_sends", &Counters::vectored_sends},
     CounterField{"short_sends", &Counters::short_sends},
     CounterField{"buffers_starved", &Counters::buffers_starved},
     CounterField{"sends_spilled", &Counters::sends_spilled},

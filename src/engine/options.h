@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/feature_set.h"
+
 namespace ringecho::engine {
 
 // Shared by the engines of one process: how many accepted connections may be open at once. An
@@ -30,13 +32,6 @@ class AcceptGate {
   std::atomic<int64_t> places_;
 };
 
-// How the io_uring engine receives; the ladder goes down from the first.
-enum class ReceiveMode : uint8_t {
-  kMultishot,  // multishot recv into a provided buffer ring (Linux 6.0)
-  kFixed,      // READ_FIXED / WRITE_FIXED on one registered buffer per connection (5.1)
-  kOneShot,    // one-shot recv / send on one ordinary buffer per connection (5.6)
-};
-
 struct Options {
   // Slots of the connection table of this engine: 1 to 2^24.
   uint32_t max_connections = 1024;
@@ -58,8 +53,8 @@ struct Options {
   // engine. Empty for a handler that only echoes.
   std::span<const std::byte> payload_region = {};
 
-  // io_uring: the highest rung allowed, and ring sizes. CQ 0 sizes it for max_connections.
-  ReceiveMode receive_mode = ReceiveMode::kMultishot;
+  // io_uring: what may be used and what must be, and ring sizes. CQ 0 sizes it for max_connections.
+  FeatureRequest features = {};
   uint32_t sq_entries = 4096;
   uint32_t cq_entries = 0;
 

@@ -51,6 +51,7 @@ absl::Status Crew::Work(int index) {
   LoadHandler handler(*sessions);
   engine::Options engine_options;
   engine_options.max_connections = plan.lanes;
+  engine_options.features = options_.common.features;
   engine_options.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
   engine_options.payload_region = setup_.payload->region();

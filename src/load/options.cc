@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "app/feature_list.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "cli/options.h"
@@ -116,6 +117,7 @@ void Contradiction(const char* option, const std::string& message) {
 }
 
 void Check(const Options& options, const Given& given) {
+  app::CheckCommonOptions(options.common);
   const bool by_count = given.messages->count() + given.sessions->count() != 0;
   const char* const counting = given.messages->count() != 0 ? "-n" : "--sessions";
   if (by_count && given.duration->count() != 0) {
@@ -188,8 +190,10 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
       ->type_name("LIST")
       ->group("Output");
   std::optional<int> code = cli::Parse(app, argc, argv, [&] { Check(options, given); });
-  if (!code) Complete(options, given);
-  return code;
+  if (code) return code;
+  if (options.common.list_features) return app::PrintFeatureList();
+  Complete(options, given);
+  return std::nullopt;
 }
 
 }  // namespace ringecho::load

@@ -138,6 +138,7 @@ absl::Status LoadRun::Reserve() {
       engine::ChooseEngine(options_.common.engine, engine::UringHere());
   if (!choice.ok()) return choice.status();
   choice_ = *std::move(choice);
+  RINGECHO_RETURN_IF_ERROR(app::CheckFeatures(options_.common, choice_));
   return options_.common.cpus.empty() ? absl::OkStatus() : base::PinThread(options_.common.cpus);
 }
 

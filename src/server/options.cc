@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "app/feature_list.h"
 #include "base/clock.h"
 #include "cli/options.h"
 #include "net/address.h"
@@ -39,7 +40,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
                    "end by itself after so long", "until a signal")
       ->group(kServer);
   app::AddCommonOptions(app, options.common);
-  return cli::Parse(app, argc, argv, [&options] {
+  std::optional<int> code = cli::Parse(app, argc, argv, [&options] {
+    app::CheckCommonOptions(options.common);
     for (const std::string& where : options.listen) {
       auto parsed = net::ParseHostPort(where, kDefaultPort);
       if (!parsed.ok()) {
@@ -47,6 +49,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
       }
     }
   });
+  if (!code && options.common.list_features) return app::PrintFeatureList();
+  return code;
 }
 
 }  // namespace ringecho::server

@@ -141,6 +141,7 @@ absl::Status ServerRun::Prepare() {
       engine::ChooseEngine(options_.common.engine, engine::UringHere());
   if (!choice.ok()) return choice.status();
   choice_ = *std::move(choice);
+  RINGECHO_RETURN_IF_ERROR(app::CheckFeatures(options_.common, choice_));
   if (!options_.common.cpus.empty()) {
     RINGECHO_RETURN_IF_ERROR(base::PinThread(options_.common.cpus));
   }
@@ -167,6 +168,7 @@ absl::Status ServerRun::PlanConnections(int64_t limit) {
   // The kernel may give all connections to one engine; a row of the table costs nothing until used.
   engine_options_.max_connections = static_cast<uint32_t>(connections);
   engine_options_.accept_gate = gate_.get();
+  engine_options_.features = options_.common.features;
   engine_options_.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options_.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
   return absl::OkStatus();

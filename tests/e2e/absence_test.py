@@ -133,6 +133,18 @@ def test_a_shortage_is_never_taken_for_absence(error, name, asked, run):
     assert ended.out == ""
 
 
+def test_features_asked_for_by_name_are_not_given_up(run, start_server, validated):
+    """A preset falls back to epoll like everything else; a feature by name does not."""
+    ended = run([programs.SERVER, "--features", "+multishot_recv", "--listen", "127.0.0.1:0"],
+                prepare=denied(errno.EPERM))
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    assert "asked for by name" in ended.err and "seccomp" in ended.err
+    server = start_server("--features", "baseline", prepare=denied(errno.EPERM))
+    assert server.stop().code == 0
+    assert validated(server.json_path)["config"]["engine"]["name"] == "epoll"
+
+
 @pytest.mark.parametrize("limit", [5, 6, 8, 16])
 def test_real_lack_of_descriptors_is_never_taken_for_absence(limit, run):
     """From too few for a ring to too few for what comes after it."""

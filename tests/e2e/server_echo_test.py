@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import programs
+from conftest import require
 
 FAMILIES = ["127.0.0.1:0", "[::1]:0", "unix"]
 
@@ -173,3 +174,31 @@ def test_floods_from_many_clients_do_not_starve_one_that_talks(engine, start_ser
         assert server.status("VmHWM") < 100_000
     for flood in floods:
         flood.close()
+
+
+@pytest.mark.parametrize("features", ["best", "baseline", "minimal", "-multishot_recv",
+                                      "-vectored_send", "-defer_taskrun,+coop_taskrun"])
+def test_features_are_switched_and_told(features, start_server, run_load, validated):
+    require("io_uring")
+    server = start_server("--features", features, engine="io_uring")
+    ended, _ = run_load(server.address, "--engine", "io_uring", "--features", features, "-c", "20",
+                        "-n", "20", "-s", "20000", "--depth", "2")
+    assert ended.code == 0, ended.err
+    assert server.stop().code == 0
+    effective = validated(server.json_path)["config"]["engine"]["effective"]
+    for part in features.split(","):
+        if part[0] in "+-":
+            assert effective[part[1:]] == (part[0] == "+")
+    if features == "minimal":
+        assert not any(effective.values())
+    if features == "baseline":
+        assert [name for name, on in effective.items() if on] == ["fixed_buffers"]
+
+
+def test_the_list_of_features(run):
+    for program in (programs.SERVER, programs.LOAD):
+        ended = run([program, "--features", "list"])
+        assert ended.code == 0
+        assert ended.err == ""
+        assert all(len(line) <= 80 for line in ended.out.splitlines())
+        assert "multishot_recv " in ended.out

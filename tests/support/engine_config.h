@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/feature_set.h"
 #include "engine/options.h"
 
 namespace ringecho::support {
@@ -16,15 +17,16 @@ enum class EngineKind : uint8_t { kEpoll, kUring };
 struct EngineConfig {
   std::string name;  // letters, digits and '_': part of a test's name
   EngineKind kind = EngineKind::kEpoll;
-  engine::ReceiveMode receive_mode = engine::ReceiveMode::kMultishot;
-  uint32_t buffers = 0;       // 0: the engine's default
-  uint32_t buffer_bytes = 0;  // likewise
-  uint32_t sq_entries = 0;    // likewise
-  uint32_t cq_entries = 0;    // likewise
+  engine::FeatureSet features = engine::kDefaultFeatures;  // wanted
+  engine::FeatureSet missing = {};                         // as if the kernel had not these
+  uint32_t buffers = 0;                                    // 0: the engine's default
+  uint32_t buffer_bytes = 0;                               // likewise
+  uint32_t sq_entries = 0;                                 // likewise
+  uint32_t cq_entries = 0;                                 // likewise
 
   // Lays this configuration over what a test asks for.
   void Apply(engine::Options& options) const {
-    options.receive_mode = receive_mode;
+    options.features.wanted = features;
     if (buffers != 0) options.buffers = buffers;
     if (buffer_bytes != 0) options.buffer_bytes = buffer_bytes;
     if (sq_entries != 0) options.sq_entries = sq_entries;
@@ -36,21 +38,22 @@ inline std::ostream& operator<<(std::ostream& out, const EngineConfig& config) {
   return out << config.name;
 }
 
-// One line each. Starved sizes are there because everything that is rare with ample ones (waiting
-// for a buffer, a full queue, a partial read) then happens all the time.
-inline std::vector<EngineConfig> AllEngineConfigs() {
-  using engine::ReceiveMode;
-  return {
-      {.name = "epoll"},
-      {.name = "epoll_small_reads", .buffer_bytes = 300},
-#ifdef RINGECHO_HAVE_URING
-      {.name = "multishot", .kind = EngineKind::kUring},
-      {.name = "multishot_starved", .kind = EngineKind::kUring, .buffers = 2, .cq_entries = 4},
-      {.name = "fixed", .kind = EngineKind::kUring, .receive_mode = ReceiveMode::kFixed},
-      {.name = "one_shot", .kind = EngineKind::kUring, .receive_mode = ReceiveMode::kOneShot},
-#endif
-  };
+// Whether received bytes go to provided buffers.
+inline bool UsesBufferRing(const EngineConfig& config) {
+  return config.kind == EngineKind::kUring &&
+         (config.features - config.missing).Has(engine::FeatureId::kBufferRing);
 }
+
+// What the tests of an ordinary run go through: epoll and the rungs of io_uring. Starved sizes are
+// there because everything that is rare with ample ones (waiting for a buffer, a full queue, a
+// partial read) then happens all the time.
+std::vector<EngineConfig> OrdinaryEngineConfigs();
+
+// The presets, and what is left when the kernel lacks each feature and each two of them.
+std::vector<EngineConfig> LadderEngineConfigs();
+
+// The ladder if RINGECHO_LADDER is set, otherwise the ordinary ones.
+std::vector<EngineConfig> AllEngineConfigs();
 
 }  // namespace ringecho::support
 

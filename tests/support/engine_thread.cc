@@ -161,16 +161,35 @@ class Facade final : public AnyEngine {
   SeamChecker& checker_;
 };
 
-// The whole life of one engine, on its own thread.
-template <class E, class Shared>
-void RunEngine(const engine::Options& options, AnyHandler& handler,
+using EpollEngine = engine::epoll::Engine<CheckedHandler>;
+
+#ifdef RINGECHO_HAVE_URING
+using UringEngine = engine::uring::Engine<CheckedHandler>;
+
+// As if the probe had not found some features.
+absl::StatusOr<std::unique_ptr<UringEngine>> CreateWithout(engine::FeatureSet missing,
+                                                           const engine::Options& options,
+                                                           CheckedHandler& handler) {
+  engine::uring::Capabilities caps = engine::uring::ThisKernel();
+  caps.has = caps.has - missing;
+  absl::StatusOr<std::unique_ptr<engine::uring::Ring>> ring =
+      engine::uring::MakeRing(options, caps);
+  if (!ring.ok()) return ring.status();
+  return UringEngine::CreateOn(*std::move(ring), engine::uring::NewWritableSet(), options, caps,
+                               handler);
+}
+#endif
+
+// The whole life of one engine, which `create` makes, on its own thread.
+template <class E, class Create, class Shared>
+void RunEngine(Create create, const engine::Options& options, AnyHandler& handler,
                std::vector<base::UniqueFd> listeners, Shared& shared) {
   SeamChecker checker(options.max_connections);
   auto run_tasks = [&shared] {
     for (auto& task : shared.TakeTasks()) task(*shared.engine);
   };
   CheckedHandler checked(handler, checker, run_tasks);
-  absl::StatusOr<std::unique_ptr<E>> engine = E::Create(options, checked);
+  absl::StatusOr<std::unique_ptr<E>> engine = create(options, checked);
   absl::Status status = engine.status();
   for (base::UniqueFd& listener : listeners) {
     if (status.ok()) status = (*engine)->Listen(std::move(listener));
@@ -211,17 +230,19 @@ absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
   std::unique_ptr<EngineThread> result(new EngineThread());
   result->shared_ = std::make_shared<Shared>();
   std::future<absl::Status> started = result->shared_->started.get_future();
-  result->thread_ = std::thread([shared = result->shared_, kind = config.kind, options, &handler,
+  result->thread_ = std::thread([shared = result->shared_, config, options, &handler,
                                  sockets = std::move(listeners)]() mutable {
-    switch (kind) {
+    switch (config.kind) {
       case EngineKind::kEpoll:
-        RunEngine<engine::epoll::Engine<CheckedHandler>>(options, handler, std::move(sockets),
-                                                         *shared);
+        RunEngine<EpollEngine>(EpollEngine::Create, options, handler, std::move(sockets), *shared);
         break;
       case EngineKind::kUring:
 #ifdef RINGECHO_HAVE_URING
-        RunEngine<engine::uring::Engine<CheckedHandler>>(options, handler, std::move(sockets),
-                                                         *shared);
+        RunEngine<UringEngine>(
+            [&config](const engine::Options& o, CheckedHandler& h) {
+              return CreateWithout(config.missing, o, h);
+            },
+            options, handler, std::move(sockets), *shared);
 #endif
         break;
     }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -126,16 +127,25 @@ std::vector<uint8_t> SupportedOpcodes(KernelRing& ring) {
   return opcodes;
 }
 
+bool HasOpcode(const std::vector<uint8_t>& opcodes, int op) {
+  return std::find(opcodes.begin(), opcodes.end(), op) != opcodes.end();
+}
+
 bool HasEchoOperations(const std::vector<uint8_t>& opcodes) {
   constexpr std::array kNeeded = {IORING_OP_ACCEPT,      IORING_OP_CONNECT, IORING_OP_RECV,
                                   IORING_OP_SEND,        IORING_OP_READ,    IORING_OP_CLOSE,
                                   IORING_OP_ASYNC_CANCEL};
-  for (int op : kNeeded) {
-    bool found = false;
-    for (uint8_t have : opcodes) found = found || have == op;
-    if (!found) return false;
-  }
-  return true;
+  return std::all_of(kNeeded.begin(), kNeeded.end(),
+                     [&](int op) { return HasOpcode(opcodes, op); });
+}
+
+FeatureSet FeaturesOfFlags(unsigned flags) {
+  FeatureSet has;
+  if ((flags & IORING_SETUP_SUBMIT_ALL) != 0) has.Add(FeatureId::kSubmitAll);
+  if ((flags & IORING_SETUP_TASKRUN_FLAG) != 0) has.Add(FeatureId::kCoopTaskrun);
+  if ((flags & IORING_SETUP_SINGLE_ISSUER) != 0) has.Add(FeatureId::kSingleIssuer);
+  if ((flags & IORING_SETUP_DEFER_TASKRUN) != 0) has.Add(FeatureId::kDeferTaskrun);
+  return has;
 }
 
 // Fills `flags`; the errno of a shortage, or 0.
@@ -186,17 +196,23 @@ Capabilities ProbeCapabilities() {
     SetAbsent(caps, Absence::kSeccomp, EPERM, ReadSystemFacts());
     return caps;
   }
-  caps.buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
-  Trial receive = caps.buffer_ring ? TryMultishotReceive() : Trial{};
+  bool buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
+  Trial receive = buffer_ring ? TryMultishotReceive() : Trial{};
   Trial accept = TryMultishotAccept();
-  caps.multishot_recv = receive.works;
-  caps.multishot_accept = accept.works;
   for (int shortage : {ProbeSetupFlags(caps.setup_flags), receive.shortage, accept.shortage}) {
     if (shortage == 0) continue;
     SetAbsent(caps, Absence::kOutOfResources, shortage, {});
     return caps;
   }
   caps.available = true;
+  caps.has = FeaturesOfFlags(caps.setup_flags);
+  // Whether they can be registered depends on limits, too, and is seen when they are.
+  caps.has.Add(FeatureId::kFixedBuffers);
+  if (buffer_ring) caps.has.Add(FeatureId::kBufferRing);
+  if (receive.works) caps.has.Add(FeatureId::kMultishotRecv);
+  if (accept.works) caps.has.Add(FeatureId::kMultishotAccept);
+  if (HasOpcode(caps.opcodes, IORING_OP_SENDMSG)) caps.has.Add(FeatureId::kVectoredSend);
+  if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);
   return caps;
 }
 

@@ -1,22 +1,31 @@
 // What this kernel's io_uring can do, found out by asking and trying, never from a version number:
 // distributions carry later features in older-numbered kernels, and sandboxes take them away.
 //
-// The only place in the program where kernel versions are written down:
+// The only place, beside the table for people in engine/feature_set.h, where kernel versions are
+// written down:
 //
+// clang-format off
 //   feature            Linux  found by
-//   the operations     5.6    IORING_REGISTER_PROBE lists ACCEPT CONNECT RECV SEND READ CLOSE
-//   CANCEL fixed buffers      5.1    registering them (may fail for locked-memory limits: per
-//   engine) coop_taskrun       5.19   io_uring_setup takes the flag buffer_ring        5.19
-//   registering one multishot_accept   5.19   trying one on an abstract unix socket: F_MORE comes
-//   back submit_all         5.18   io_uring_setup takes the flag multishot_recv     6.0    trying
-//   one on a socket pair: F_MORE comes back single_issuer      6.0    io_uring_setup takes the flag
+//   the operations     5.6    IORING_REGISTER_PROBE lists ACCEPT CONNECT RECV SEND READ CLOSE CANCEL
+//   fixed_buffers      5.1    registering them (per engine; may fail for the locked-memory limit)
+//   vectored_send      5.3    IORING_REGISTER_PROBE lists SENDMSG
+//   registered_ring    5.18   registering one
+//   submit_all         5.18   io_uring_setup takes the flag
+//   coop_taskrun       5.19   io_uring_setup takes the flag
+//   buffer_ring        5.19   registering one
+//   multishot_accept   5.19   trying one on an abstract unix socket: F_MORE comes back
+//   multishot_recv     6.0    trying one on a socket pair: F_MORE comes back
+//   single_issuer      6.0    io_uring_setup takes the flag
 //   defer_taskrun      6.1    io_uring_setup takes the flag
+// clang-format on
 #ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
 #define RINGECHO_ENGINE_URING_CAPABILITIES_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "engine/feature_set.h"
 
 namespace ringecho::engine::uring {
 
@@ -33,9 +42,7 @@ struct Capabilities {
   unsigned features = 0;         // IORING_FEAT_*
   std::vector<uint8_t> opcodes;  // supported ones, ascending
 
-  bool buffer_ring = false;
-  bool multishot_accept = false;
-  bool multishot_recv = false;
+  FeatureSet has;
 };
 
 // Makes a few small rings and closes them again; about a millisecond. Never fails: what cannot be

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/stream.h"
+#include "engine/uring/vectored_send.h"
 
 namespace ringecho::engine::uring {
 
@@ -66,7 +67,7 @@ enum class State : uint8_t { kConnecting, kOpen, kDraining, kLingering, kTermina
 // Whose memory the send under way reads from, which is whom to give it back to.
 enum class SendSource : uint8_t {
   kNone,      // no send
-  kProvided,  // the provided buffer at the head of this connection's queue
+  kProvided,  // provided buffers at the head of this connection's queue
   kOwn,       // the connection's own receive buffer
   kSpill,     // private memory that starved buffers were copied to
   kPayload,   // the handler's registered region
@@ -114,6 +115,7 @@ struct Connection {
   // Provided buffers waiting to be echoed, oldest first, linked by Core's table of buffers.
   uint16_t queue_head = kNoBuffer;
   uint16_t queue_tail = kNoBuffer;
+  uint32_t head_sent = 0;  // bytes of the first that are sent already
 
   // Bytes received and not yet sent back, wherever they are.
   uint32_t queued_bytes = 0;
@@ -122,14 +124,15 @@ struct Connection {
   const std::byte* send_at = nullptr;
   uint32_t send_left = 0;
   uint32_t send_total = 0;
+  VectoredSend* vector = nullptr;  // of a send of several buffers; the pool's
 
   std::unique_ptr<std::vector<std::byte>> spill;
   size_t spill_at = 0;  // first byte of it not yet sent
 
-  Links starved;    // waits for a free provided buffer
-  Links holding;    // holds provided buffers
-  Links wants_sqe;  // found the submission queue full
-  Links resting;    // tries again after a little while
+  Links starved;     // waits for a free provided buffer
+  Links holding;     // holds provided buffers
+  Links wants_pump;  // at the end of the batch: found the submission queue full, or has more coming
+  Links resting;     // tries again after a little while
 };
 
 }  // namespace ringecho::engine::uring

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "engine/defaults.h"
+#include "engine/uring/plan.h"
 
 namespace ringecho::engine::uring {
 namespace {
@@ -21,22 +22,12 @@ namespace {
 // Before something that came to nothing is tried again.
 constexpr int64_t kRestNs = base::kNsPerMs;
 
-ReceiveMode ChooseMode(const Options& options, const Capabilities& caps) {
-  if (options.receive_mode == ReceiveMode::kMultishot &&
-      !(caps.multishot_recv && caps.buffer_ring)) {
-    return ReceiveMode::kFixed;
-  }
-  return options.receive_mode;
-}
-
 }  // namespace
 
 Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
            std::unique_ptr<WritableSet> writable, Wakeup wakeup)
     : options_(options),
-      mode_(ChooseMode(options, caps)),
-      // A limit must hold exactly, and a multishot accept cannot be stopped in time.
-      multishot_accept_(caps.multishot_accept && options.accept_gate == nullptr),
+      plan_(PlanFeatures(options, caps)),
       wait_all_((caps.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0 ? MSG_WAITALL : 0),
       table_(options.max_connections),
       wakeup_(std::move(wakeup)),
@@ -44,7 +35,7 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
       ring_(std::move(ring)),
       starved_(table_),
       holding_(table_),
-      wants_sqe_(table_),
+      wants_pump_(table_),
       resting_(table_) {}
 
 Core::~Core() {
@@ -63,14 +54,18 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const
   if (!wakeup.ok()) return wakeup.status();
   std::unique_ptr<Core> core(
       new Core(options, caps, std::move(ring), std::move(writable), *std::move(wakeup)));
-  RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers(caps));
+  RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers());
+  RINGECHO_RETURN_IF_ERROR(CheckRequired(options.features, core->plan_));
+  core->features_ = DescribePlan(options.features, core->plan_);
   return core;
 }
 
-absl::Status Core::SetUpBuffers(const Capabilities& caps) {
+absl::Status Core::SetUpBuffers() {
+  if (Uses(FeatureId::kRegisteredRing) && !ring_->registered()) {
+    plan_.Drop(FeatureId::kRegisteredRing, "the kernel did not register it");
+  }
   uint32_t bytes = options_.buffer_bytes != 0 ? options_.buffer_bytes : kDefaultBufferBytes;
-  std::string fixed_why_not;
-  if (mode_ == ReceiveMode::kMultishot) {
+  if (Uses(FeatureId::kBufferRing)) {
     uint32_t count = options_.buffers != 0 ? options_.buffers : kDefaultBuffers;
     absl::StatusOr<std::unique_ptr<BufferRing>> buffers = BufferRing::Create(*ring_, count, bytes);
     if (!buffers.ok()) return buffers.status();
@@ -81,43 +76,13 @@ absl::Status Core::SetUpBuffers(const Capabilities& caps) {
         ConnectionBuffers::Create(options_.max_connections, bytes);
     if (!own.ok()) return own.status();
     own_buffers_ = *std::move(own);
-    if (mode_ == ReceiveMode::kFixed) {
+    if (Uses(FeatureId::kFixedBuffers)) {
       // Not being allowed to pin memory costs the feature, not the run.
       absl::Status status = own_buffers_->Register(*ring_, options_.payload_region);
-      if (!status.ok()) fixed_why_not = std::string(status.message());
+      if (!status.ok()) plan_.Drop(FeatureId::kFixedBuffers, std::string(status.message()));
     }
   }
-  DescribeFeatures(caps, fixed_why_not);
   return absl::OkStatus();
-}
-
-void Core::DescribeFeatures(const Capabilities& caps, const std::string& fixed_why_not) {
-  auto add = [this](std::string name, bool requested, bool effective, std::string why_not) {
-    if (!requested || effective) why_not.clear();
-    features_.push_back({std::move(name), requested, effective, std::move(why_not)});
-  };
-  auto add_setup = [&](std::string name, unsigned flag, std::string otherwise) {
-    bool effective = (ring_->setup_flags() & flag) != 0;
-    add(std::move(name), true, effective,
-        (caps.setup_flags & flag) == 0 ? "this kernel does not have it" : std::move(otherwise));
-  };
-  add_setup("single_issuer", IORING_SETUP_SINGLE_ISSUER, "not on this rung");
-  add_setup("defer_taskrun", IORING_SETUP_DEFER_TASKRUN, "not on this rung");
-  // The rung below defer_taskrun: wanted only where that one is not to be had.
-  bool deferred = (ring_->setup_flags() & IORING_SETUP_DEFER_TASKRUN) != 0;
-  add("coop_taskrun", !deferred, (ring_->setup_flags() & IORING_SETUP_COOP_TASKRUN) != 0,
-      "this kernel does not have it");
-  add_setup("submit_all", IORING_SETUP_SUBMIT_ALL, "not on this rung");
-  add("multishot_accept", true, multishot_accept_,
-      caps.multishot_accept ? "a connection limit takes a place before each accept"
-                            : "this kernel does not have it");
-  bool multishot = mode_ == ReceiveMode::kMultishot;
-  bool wants_multishot = options_.receive_mode == ReceiveMode::kMultishot;
-  add("multishot_recv", wants_multishot, multishot, "this kernel does not have it");
-  add("buffer_ring", wants_multishot, multishot,
-      caps.buffer_ring ? "used with multishot_recv only" : "this kernel does not have it");
-  add("fixed_buffers", mode_ == ReceiveMode::kFixed,
-      mode_ == ReceiveMode::kFixed && own_buffers_->registered_slots() > 0, fixed_why_not);
 }
 
 bool Core::CanSend(ConnId id) {
@@ -193,11 +158,11 @@ void Core::EndBatch(int64_t now_ns) {
     }
   }
   // Each is pumped once: one that finds the queue full again is back at the end of the list.
-  for (uint32_t n = wants_sqe_.size(); n > 0 && !wants_sqe_.empty(); --n) {
-    uint32_t slot = wants_sqe_.PopFront();
+  for (uint32_t n = wants_pump_.size(); n > 0 && !wants_pump_.empty(); --n) {
+    uint32_t slot = wants_pump_.PopFront();
     Pump(slot, table_[slot]);
   }
-  if (!wants_sqe_.empty()) more_work_ = true;
+  if (!wants_pump_.empty()) more_work_ = true;
 }
 
 // The engine's own requests: the wake-up, and the set of half-closed peers.
@@ -237,7 +202,7 @@ io_uring_sqe* Core::Sqe() {
 
 io_uring_sqe* Core::SqeFor(uint32_t slot) {
   io_uring_sqe* sqe = Sqe();
-  if (sqe == nullptr) wants_sqe_.PushBack(slot);
+  if (sqe == nullptr) wants_pump_.PushBack(slot);
   return sqe;
 }
 
@@ -393,6 +358,7 @@ void Core::CloseNow(uint32_t slot, Connection& c) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return;
   RecycleQueue(slot, c);
+  Ungather(c);
   c.spill.reset();
   c.source = SendSource::kNone;
   if (c.was_in_set) writable_->Remove(c.fd);
@@ -408,7 +374,7 @@ std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
   uint32_t slot = UserData::Slot(cqe.user_data);
   Closed closed{Id(slot), c->reason};
   if (c->holds_place) options_.accept_gate->Leave();
-  wants_sqe_.Remove(slot);
+  wants_pump_.Remove(slot);
   resting_.Remove(slot);
   table_.Free(slot);
   counters_.open.Sub(1);

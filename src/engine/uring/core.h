@@ -23,6 +23,7 @@
 #include "base/slot_table.h"
 #include "base/unique_fd.h"
 #include "engine/counters.h"
+#include "engine/feature_set.h"
 #include "engine/features.h"
 #include "engine/options.h"
 #include "engine/stream.h"
@@ -32,6 +33,7 @@
 #include "engine/uring/connection_buffers.h"
 #include "engine/uring/ring.h"
 #include "engine/uring/slot_list.h"
+#include "engine/uring/vectored_send.h"
 #include "engine/uring/writable_set.h"
 #include "engine/wakeup.h"
 #include "net/address.h"
@@ -42,7 +44,8 @@ namespace ringecho::engine::uring {
 struct Received {
   ConnId id;
   std::span<const std::byte> data;
-  uint16_t buffer = kNoBuffer;  // of the buffer ring, in multishot mode
+  uint16_t buffer = kNoBuffer;  // of the buffer ring, when there is one
+  bool more_waits = false;      // the socket has more, whose completion is on its way
 };
 
 // A finished send. 0 bytes: nothing to tell.
@@ -123,7 +126,6 @@ class Core {
   const Counters& counters() const { return counters_; }
   size_t connections() const { return table_.size(); }
   const Features& features() const { return features_; }
-  ReceiveMode receive_mode() const { return mode_; }
 
  private:
   struct Listener {
@@ -135,8 +137,8 @@ class Core {
 
   Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
        std::unique_ptr<WritableSet> writable, Wakeup wakeup);
-  absl::Status SetUpBuffers(const Capabilities& caps);
-  void DescribeFeatures(const Capabilities& caps, const std::string& fixed_why_not);
+  absl::Status SetUpBuffers();
+  bool Uses(FeatureId id) const { return plan_.use.Has(id); }
 
   uint64_t Tag(Op op, uint32_t slot) const {
     return UserData::Pack(op, slot, table_.generation(slot));
@@ -162,7 +164,10 @@ class Core {
   void PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const;
   void WaitWritable(uint32_t slot, Connection& c);
   void OnSendFailed(uint32_t slot, Connection& c, int error);
-  size_t CompleteSend(uint32_t slot, Connection& c);
+  void Gather(Connection& c);
+  void Ungather(Connection& c);
+  size_t AccountSent(uint32_t slot, Connection& c, uint32_t taken);
+  void ReleaseSent(uint32_t slot, Connection& c, uint32_t taken);
   bool NothingToSend(const Connection& c) const;
 
   void Terminate(uint32_t slot, Connection& c, CloseReason reason);
@@ -193,8 +198,7 @@ class Core {
   void PauseAccepting(int64_t until_ns);
 
   const Options options_;
-  const ReceiveMode mode_;
-  const bool multishot_accept_;
+  FeaturePlan plan_;
   // MSG_WAITALL or 0. Before Linux 6.1 a send with it that is cancelled after a part was taken may
   // report ECANCELED instead of the part (kernel commit 7e6b638ed501), and the part would be sent
   // twice. Detect: defer_taskrun came with the same release.
@@ -204,14 +208,15 @@ class Core {
 
   // Memory the kernel may use outlives the ring: members are destroyed from the bottom up.
   base::SlotTable<Connection> table_;
-  std::unique_ptr<BufferRing> buffers_;             // kMultishot
-  std::unique_ptr<ConnectionBuffers> own_buffers_;  // kFixed, kOneShot
+  std::unique_ptr<BufferRing> buffers_;             // with buffer_ring
+  std::unique_ptr<ConnectionBuffers> own_buffers_;  // otherwise
   // By buffer id: the next buffer in the same connection's queue, and the bytes in it.
   struct Queued {
     uint16_t next = kNoBuffer;
     uint32_t bytes = 0;
   };
   std::vector<Queued> queued_;
+  VectoredSends vectors_;
   uint64_t wake_count_ = 0;
   Wakeup wakeup_;
   std::unique_ptr<WritableSet> writable_;
@@ -219,7 +224,7 @@ class Core {
 
   SlotList<&Connection::starved> starved_;
   SlotList<&Connection::holding> holding_;
-  SlotList<&Connection::wants_sqe> wants_sqe_;
+  SlotList<&Connection::wants_pump> wants_pump_;
   SlotList<&Connection::resting> resting_;
   int64_t rest_until_ = INT64_MAX;  // base::kNever: nothing to cancel again
 

@@ -75,7 +75,7 @@ void Core::ArmAccepts(int64_t now_ns) {
   for (size_t i = 0; i < listeners_.size(); ++i) {
     Listener& listener = listeners_[i];
     if (!listener.fd.valid()) continue;
-    bool wants_cancel = stop_listening_ || (multishot_accept_ && table_.full());
+    bool wants_cancel = stop_listening_ || (Uses(FeatureId::kMultishotAccept) && table_.full());
     if (listener.armed && wants_cancel && !listener.cancelled) {
       io_uring_sqe* sqe = Sqe();
       if (sqe == nullptr) {
@@ -108,7 +108,7 @@ bool Core::ArmAccept(size_t index) {
     io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
   } else {
     io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+    if (Uses(FeatureId::kMultishotAccept)) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
   }
   sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
   listener.armed = true;
@@ -137,7 +137,7 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
     listener.armed = false;
     if (cqe.res >= 0) accept_again_ = true;
-    if (cqe.res >= 0 && multishot_accept_) counters_.multishot_rearms.Increment();
+    if (cqe.res >= 0 && Uses(FeatureId::kMultishotAccept)) counters_.multishot_rearms.Increment();
   }
   if (cqe.res < 0) {
     OnAcceptError(listener, -cqe.res);

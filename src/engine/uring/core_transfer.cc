@@ -30,15 +30,15 @@ bool Core::PumpReceive(uint32_t slot, Connection& c) {
   }
   // Not while the handler looks at bytes that the next receive might overwrite.
   if (!wanted || c.starved.linked || c.delivering) return true;
-  // Below provided buffers a connection has one buffer, which is free again once it is sent.
-  if (mode_ != ReceiveMode::kMultishot && c.source == SendSource::kOwn) return true;
+  // Without provided buffers a connection has one, which is free again once it is sent.
+  if (buffers_ == nullptr && c.source == SendSource::kOwn) return true;
   return ArmReceive(slot, c);
 }
 
 // The watch tells of the peer's half-close while no receive does. A send that waits in the kernel
 // must be taken out of it then (writable_set.h). False when it found the submission queue full.
 bool Core::PumpWatch(uint32_t slot, Connection& c) {
-  bool receives_all_the_time = mode_ == ReceiveMode::kMultishot;
+  bool receives_all_the_time = buffers_ != nullptr;
   bool blind = !receives_all_the_time || (c.send_armed && !c.receive_armed);
   if (c.watch_armed || c.half_closed || !blind) return true;
   io_uring_sqe* sqe = SqeFor(slot);
@@ -62,10 +62,11 @@ void Core::OnWatch(const io_uring_cqe& cqe) {
 bool Core::ArmReceive(uint32_t slot, Connection& c) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
-  if (mode_ == ReceiveMode::kMultishot) {
-    // Linux 6.0. Length 0: as much as the buffer holds; other lengths are refused before 6.17.
-    io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, nullptr, 0, 0);
-    sqe->ioprio = IORING_RECV_MULTISHOT;
+  if (buffers_ != nullptr) {
+    // A multishot takes as much as the buffer holds; other lengths than 0 are refused before 6.17.
+    bool multishot = Uses(FeatureId::kMultishotRecv);
+    io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, nullptr, multishot ? 0 : buffers_->bytes(), 0);
+    if (multishot) sqe->ioprio = IORING_RECV_MULTISHOT;
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = BufferRing::kGroup;
   } else if (int index = own_buffers_->SlotIndex(slot);
@@ -91,7 +92,7 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
   // Without F_MORE the request is over, whatever its result; with data it is simply armed again.
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
     c->receive_armed = false;
-    if (mode_ == ReceiveMode::kMultishot && cqe.res > 0) counters_.multishot_rearms.Increment();
+    if (cqe.res > 0 && Uses(FeatureId::kMultishotRecv)) counters_.multishot_rearms.Increment();
   }
   if (cqe.res > 0 && (c->state == State::kOpen || c->state == State::kDraining)) {
     std::span<const std::byte> data = ReceivedData(slot, buffer, static_cast<size_t>(cqe.res));
@@ -99,7 +100,9 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
       counters_.receives.Increment();
       counters_.bytes_received.Add(data.size());
       c->delivering = true;
-      return {Id(slot), data, buffer};
+      // Linux 5.19: SOCK_NONEMPTY. Detect: it is never set before. Otherwise: sends go out at once.
+      constexpr unsigned kMoreComes = IORING_CQE_F_MORE | IORING_CQE_F_SOCK_NONEMPTY;
+      return {Id(slot), data, buffer, (cqe.flags & kMoreComes) == kMoreComes};
     }
     TerminateWithErrno(slot, *c, EIO);
   }
@@ -133,7 +136,7 @@ void Core::GiveBack(uint16_t buffer) {
 
 // Where received bytes lie; empty when the completion cannot be true.
 std::span<const std::byte> Core::ReceivedData(uint32_t slot, uint16_t buffer, size_t bytes) const {
-  if (mode_ == ReceiveMode::kMultishot) {
+  if (buffers_ != nullptr) {
     if (buffer == kNoBuffer || bytes > buffers_->bytes()) return {};
     return {buffers_->Data(buffer), bytes};
   }
@@ -162,6 +165,10 @@ void Core::Resolve(const Received& received, Verdict verdict) {
   if (c == nullptr) return;
   if (verdict == Verdict::kClose) {
     Terminate(slot, *c, CloseReason::kLocal);
+  } else if (received.more_waits && Uses(FeatureId::kVectoredSend)) {
+    // A long message comes in many buffers, and its last one sends them all; at the latest the end
+    // of the batch does.
+    wants_pump_.PushBack(slot);
   } else {
     Pump(slot, *c);
   }
@@ -184,7 +191,7 @@ void Core::OnPeerEof(uint32_t slot, Connection& c) {
 void Core::OnReceiveError(uint32_t slot, Connection& c, int error) {
   switch (error) {
     case ENOBUFS:
-      if (mode_ != ReceiveMode::kMultishot) break;
+      if (buffers_ == nullptr) break;
       // The pool was empty. The connection waits its turn for a buffer; it must not wait for a
       // send of its own, because it may have none.
       counters_.buffers_starved.Increment();
@@ -244,15 +251,41 @@ void Core::SelectSource(uint32_t slot, Connection& c) {
     c.send_left = c.send_total = static_cast<uint32_t>(c.spill->size() - c.spill_at);
   } else if (c.queue_head != kNoBuffer) {
     c.source = SendSource::kProvided;
-    c.send_at = buffers_->Data(c.queue_head);
-    c.send_left = c.send_total = queued_[c.queue_head].bytes;
+    c.send_at = buffers_->Data(c.queue_head) + c.head_sent;
+    c.send_left = c.send_total = queued_[c.queue_head].bytes - c.head_sent;
+    if (queued_[c.queue_head].next != kNoBuffer && Uses(FeatureId::kVectoredSend)) Gather(c);
   }
+}
+
+// The backlog, or as much of it as one call takes.
+void Core::Gather(Connection& c) {
+  c.vector = vectors_.Take();
+  c.vector->Add(c.send_at, c.send_left);
+  for (uint16_t next = queued_[c.queue_head].next; next != kNoBuffer && !c.vector->full();
+       next = queued_[next].next) {
+    c.vector->Add(buffers_->Data(next), queued_[next].bytes);
+  }
+  c.send_left = c.send_total = c.vector->bytes();
+  counters_.vectored_sends.Increment();
+}
+
+void Core::Ungather(Connection& c) {
+  if (c.vector == nullptr) return;
+  vectors_.GiveBack(c.vector);
+  c.vector = nullptr;
 }
 
 void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
   c.send_may_wait = !c.half_closed;
+  // MSG_WAITALL: the kernel finishes a short send itself instead of reporting it. Short ones are
+  // dealt with all the same.
+  int flags = MSG_NOSIGNAL | (c.half_closed ? MSG_DONTWAIT : wait_all_);
+  if (c.vector != nullptr) {
+    io_uring_prep_sendmsg(sqe, c.fd, c.vector->message(), static_cast<unsigned>(flags));
+    return;
+  }
   if (c.half_closed) {
-    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, flags);
     return;
   }
   int index = ConnectionBuffers::kNotRegistered;
@@ -264,9 +297,7 @@ void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
     // write(2) semantics: no MSG_NOSIGNAL, so both programs ignore SIGPIPE.
     io_uring_prep_write_fixed(sqe, c.fd, c.send_at, c.send_left, 0, index);
   } else {
-    // MSG_WAITALL: the kernel finishes a short send itself instead of reporting it. Short ones are
-    // dealt with all the same.
-    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, wait_all_ | MSG_NOSIGNAL);
+    io_uring_prep_send(sqe, c.fd, c.send_at, c.send_left, flags);
   }
 }
 
@@ -281,18 +312,7 @@ Sent Core::OnSend(const io_uring_cqe& cqe) {
     auto taken = std::min(static_cast<uint32_t>(cqe.res), c->send_left);
     counters_.sends.Increment();
     counters_.bytes_sent.Add(taken);
-    c->send_at += taken;
-    c->send_left -= taken;
-    if (c->source != SendSource::kPayload) c->queued_bytes -= taken;
-    // A payload is told once, when all of it is taken; an echo part by part.
-    bool payload = c->source == SendSource::kPayload;
-    size_t whole = 0;
-    if (c->send_left == 0) {
-      whole = CompleteSend(slot, *c);
-    } else {
-      counters_.short_sends.Increment();
-    }
-    done = payload ? whole : taken;
+    done = AccountSent(slot, *c, taken);
   } else if (cqe.res == 0) {
     // A stream socket never takes nothing of something; retrying could go on for ever.
     TerminateWithErrno(slot, *c, EIO);
@@ -339,23 +359,42 @@ void Core::OnWritable() {
   } while (count == tags.size());
 }
 
-// Gives the memory of a finished send back; returns its length.
-size_t Core::CompleteSend(uint32_t slot, Connection& c) {
-  switch (c.source) {
-    case SendSource::kProvided:
-      PopBuffer(slot, c);
-      break;
-    case SendSource::kSpill:
-      c.spill.reset();
-      c.spill_at = 0;
-      break;
-    case SendSource::kOwn:
-    case SendSource::kPayload:
-    case SendSource::kNone:
-      break;
+// The kernel has taken so many bytes of the send. Returns how many the handler is told of: of a
+// payload all of them once it is whole, of an echo each part.
+size_t Core::AccountSent(uint32_t slot, Connection& c, uint32_t taken) {
+  c.send_at += taken;
+  c.send_left -= taken;
+  bool whole = c.send_left == 0;
+  if (!whole) counters_.short_sends.Increment();
+  if (c.source == SendSource::kPayload) {
+    if (whole) c.source = SendSource::kNone;
+    return whole ? c.send_total : 0;
   }
+  c.queued_bytes -= taken;
+  if (c.source == SendSource::kProvided) {
+    ReleaseSent(slot, c, taken);
+  } else if (whole) {
+    c.spill.reset();
+    c.spill_at = 0;
+    c.source = SendSource::kNone;
+  }
+  return taken;
+}
+
+// Provided buffers go back one by one as they are through; the next send starts within the first
+// that is not.
+void Core::ReleaseSent(uint32_t slot, Connection& c, uint32_t taken) {
+  while (taken > 0) {
+    uint32_t rest = queued_[c.queue_head].bytes - c.head_sent;
+    if (taken < rest) {
+      c.head_sent += taken;
+      break;
+    }
+    taken -= rest;
+    PopBuffer(slot, c);
+  }
+  Ungather(c);
   c.source = SendSource::kNone;
-  return c.send_total;
 }
 
 // ---- Provided buffers -----------------------------------------------------------------------
@@ -375,6 +414,7 @@ void Core::PopBuffer(uint32_t slot, Connection& c) {
   assert(c.queue_head != kNoBuffer);
   uint16_t buffer = c.queue_head;
   c.queue_head = queued_[buffer].next;
+  c.head_sent = 0;
   if (c.queue_head == kNoBuffer) {
     c.queue_tail = kNoBuffer;
     c.spill_wanted = false;
@@ -400,13 +440,14 @@ void Core::Spill(uint32_t slot, Connection& c) {
   if (c.source == SendSource::kSpill) {
     rest->insert(rest->end(), c.send_at, c.send_at + c.send_left);
   }
-  uint32_t skip = c.source == SendSource::kProvided ? c.send_total - c.send_left : 0;
+  uint32_t skip = c.head_sent;
   while (c.queue_head != kNoBuffer) {
     const std::byte* data = buffers_->Data(c.queue_head);
     rest->insert(rest->end(), data + skip, data + queued_[c.queue_head].bytes);
     skip = 0;
     PopBuffer(slot, c);
   }
+  Ungather(c);
   c.spill = std::move(rest);
   c.spill_at = 0;
   c.source = SendSource::kNone;

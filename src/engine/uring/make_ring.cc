@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "engine/uring/absence.h"
+#include "engine/uring/plan.h"
 
 namespace ringecho::engine::uring {
 namespace {
@@ -30,14 +31,13 @@ absl::StatusOr<std::unique_ptr<Ring>> MakeRing(const Options& options, const Cap
       options.cq_entries != 0 ? options.cq_entries : CompletionEntries(options.max_connections);
   // The kernel wants at least as many completion as submission entries.
   config.sq_entries = std::min(config.sq_entries, config.cq_entries);
-  int error = EINVAL;
-  for (unsigned flags : kSetupLadder) {
-    if ((flags & ~caps.setup_flags) != 0) continue;
-    config.flags = flags;
-    std::unique_ptr<KernelRing> ring;
-    error = KernelRing::Create(config, &ring);
-    if (error == 0) return ring;
-    if (error != EINVAL) break;
+  FeatureSet use = PlanFeatures(options, caps).use;
+  config.flags = SetupFlags(use);
+  std::unique_ptr<KernelRing> ring;
+  int error = KernelRing::Create(config, &ring);
+  if (error == 0) {
+    if (use.Has(FeatureId::kRegisteredRing)) ring->RegisterRing();
+    return ring;
   }
   SystemFacts facts = ReadSystemFacts();
   return absl::Status(absl::ErrnoToStatusCode(error),

@@ -1,4 +1,4 @@
-// The engine's ring: flags from the set-up ladder, completion queue sized for the connections.
+// The engine's ring: flags from the plan of features, completion queue sized for the connections.
 #ifndef RINGECHO_ENGINE_URING_MAKE_RING_H_
 #define RINGECHO_ENGINE_URING_MAKE_RING_H_
 
@@ -17,7 +17,7 @@ namespace ringecho::engine::uring {
 // that the kernel keeps completions aside (and counts it), none is lost.
 uint32_t CompletionEntries(uint32_t max_connections);
 
-// On the thread that will use it. The best rung of kSetupLadder that `caps` has. Errors carry the
+// On the thread that will use it, with the flags that the plan of features has. Errors carry the
 // errno of io_uring_setup(2) and, for memory and descriptors, what to do.
 absl::StatusOr<std::unique_ptr<Ring>> MakeRing(const Options& options, const Capabilities& caps);
 

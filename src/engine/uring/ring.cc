@@ -36,6 +36,11 @@ KernelRing::~KernelRing() {
   if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
 }
 
+bool KernelRing::RegisterRing() {
+  registered_ = io_uring_register_ring_fd(&ring_) == 1;
+  return registered_;
+}
+
 int KernelRing::Submit() { return io_uring_submit(&ring_); }
 
 int KernelRing::SubmitAndWait(int64_t timeout_ns) {

@@ -44,6 +44,7 @@ class Ring {
   unsigned cq_entries() const { return ring_.cq.ring_entries; }
   bool overflowed() const { return io_uring_cq_has_overflow(&ring_); }
   unsigned setup_flags() const { return ring_.flags; }
+  bool registered() const { return registered_; }
 
   // Calls f(const io_uring_cqe&) for every completion there is, then gives all their places back
   // at once. Returns how many there were. f may queue SQEs and Submit.
@@ -62,6 +63,7 @@ class Ring {
 
  protected:
   io_uring ring_{};
+  bool registered_ = false;
 };
 
 // What to ask of io_uring_setup. `flags` without CQSIZE and CLAMP, which are always tried.
@@ -69,15 +71,6 @@ struct RingConfig {
   unsigned sq_entries = 4096;
   unsigned cq_entries = 16384;
   unsigned flags = 0;
-};
-
-// The ladder of set-up flags, best first, each with the kernel that brought it:
-//   SINGLE_ISSUER|DEFER_TASKRUN|SUBMIT_ALL (6.1), COOP_TASKRUN|TASKRUN_FLAG|SUBMIT_ALL (5.19),
-//   none.
-inline constexpr unsigned kSetupLadder[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
-    0,
 };
 
 // A ring of the kernel's, made with exactly `config.flags`. Must be called on the thread that will
@@ -93,6 +86,11 @@ class KernelRing final : public Ring {
   int SubmitAndWait(int64_t timeout_ns) override;
   int RegisterBuffers(const iovec* buffers, unsigned count) override;
   int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) override;
+
+  // Linux 5.18: a number of its own for the ring, so that a call need not look its descriptor up.
+  // By the thread that uses it, which is the only one the number is good for. False when the kernel
+  // does not do it; the ring works all the same.
+  bool RegisterRing();
 
   unsigned features() const { return ring_.features; }
   io_uring* raw() { return &ring_; }

@@ -106,7 +106,7 @@ uint64_t ConformanceTest::MostHeldBytes(const engine::Options& asked) const {
   uint64_t buffers = options.buffers != 0 ? options.buffers : engine::kDefaultBuffers;
   // Beyond the mark there is what was on its way when it was reached: a multishot receive ends
   // some time after it has been cancelled, having used at most every buffer.
-  return options.high_water_bytes + (is_multishot() ? buffers * read_bytes : read_bytes);
+  return options.high_water_bytes + (UsesBufferRing(config()) ? buffers * read_bytes : read_bytes);
 }
 
 ::testing::AssertionResult SameBytes(std::string_view got, std::string_view want) {

@@ -45,13 +45,11 @@ class ConformanceTest : public ::testing::TestWithParam<std::tuple<EngineConfig,
   const EngineConfig& config() const { return std::get<0>(GetParam()); }
   bool is_unix() const { return std::get<1>(GetParam()) == Transport::kUnix; }
 
-  bool is_multishot() const {
-    return config().kind == EngineKind::kUring &&
-           config().receive_mode == engine::ReceiveMode::kMultishot;
-  }
   // Whether the engine may receive before it has sent what it received before; one that does not
   // never has to stop receiving from a peer that does not read.
-  bool reads_ahead() const { return config().kind == EngineKind::kEpoll || is_multishot(); }
+  bool reads_ahead() const {
+    return config().kind == EngineKind::kEpoll || UsesBufferRing(config());
+  }
 
   // A listener at address(), which this sets.
   base::UniqueFd NewListener(int backlog = 4096);

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <vector>
 
 #include "base/clock.h"
 #include "engine/uring/capabilities.h"
 #include "engine/uring/connection_buffers.h"
 #include "engine/uring/make_ring.h"
 #include "engine/uring/names.h"
+#include "engine/uring/plan.h"
 #include "engine/uring/ring.h"
 
 namespace ringecho::engine::uring {
@@ -35,30 +37,25 @@ TEST_F(KernelTest, TheProbeIsConsistent) {
   EXPECT_TRUE(std::is_sorted(caps.opcodes.begin(), caps.opcodes.end()));
   EXPECT_THAT(OpcodeNames(caps.opcodes), Contains("RECV"));
   // Each came with or after the other.
-  EXPECT_LE(caps.multishot_recv, caps.buffer_ring);
-  if ((caps.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0) {
-    EXPECT_NE(caps.setup_flags & IORING_SETUP_SINGLE_ISSUER, 0u);
-  }
+  EXPECT_LE(caps.has.Has(FeatureId::kMultishotRecv), caps.has.Has(FeatureId::kBufferRing));
+  EXPECT_LE(caps.has.Has(FeatureId::kDeferTaskrun), caps.has.Has(FeatureId::kSingleIssuer));
 }
 
-TEST_F(KernelTest, EveryRungThatWasProbedCanBeMade) {
-  for (unsigned flags : kSetupLadder) {
-    if ((flags & ~ThisKernel().setup_flags) != 0) continue;
-    auto ring = KernelRing::Create({.sq_entries = 8, .cq_entries = 16, .flags = flags});
+// Each feature the probe found, alone and in all: the ring is made with just its flags.
+TEST_F(KernelTest, WhatWasProbedCanBeUsed) {
+  std::vector<FeatureSet> sets = {kDefaultFeatures, kBaselineFeatures, FeatureSet()};
+  for (const FeatureInfo& info : kFeatureTable) sets.push_back({info.id});
+  sets.push_back({FeatureId::kSingleIssuer, FeatureId::kDeferTaskrun});
+  for (FeatureSet set : sets) {
+    Options options{.max_connections = 10'000};
+    options.features.wanted = set & ThisKernel().has;
+    FeatureSet use = PlanFeatures(options, ThisKernel()).use;
+    auto ring = MakeRing(options, ThisKernel());
     ASSERT_TRUE(ring.ok()) << ring.status();
-    EXPECT_EQ((*ring)->setup_flags() & flags, flags);
-    EXPECT_EQ((*ring)->cq_entries(), 16u);
-  }
-}
-
-TEST_F(KernelTest, TheEnginesRingIsTheBestRungWithACompletionQueueForItsConnections) {
-  auto ring = MakeRing({.max_connections = 10'000}, ThisKernel());
-  ASSERT_TRUE(ring.ok()) << ring.status();
-  EXPECT_GE((*ring)->cq_entries(), 20'000u);
-  for (unsigned flags : kSetupLadder) {
-    if ((flags & ~ThisKernel().setup_flags) != 0) continue;
-    EXPECT_EQ((*ring)->setup_flags() & flags, flags);
-    break;
+    constexpr unsigned kAlways = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    EXPECT_EQ((*ring)->setup_flags() & ~kAlways, SetupFlags(use));
+    EXPECT_EQ((*ring)->registered(), use.Has(FeatureId::kRegisteredRing));
+    EXPECT_GE((*ring)->cq_entries(), 20'000u);
   }
 }
 

@@ -40,13 +40,15 @@ class ScriptedRing final : public MemoryRing {
   void Complete(uint64_t user_data, int res, unsigned flags = 0) { Post(user_data, res, flags); }
 
   // Data as the kernel would bring it: into the next provided buffer, whose id is returned.
-  uint16_t CompleteWithData(uint64_t user_data, const std::string& data, bool more = true) {
+  // `nonempty`: and there is more in the socket.
+  uint16_t CompleteWithData(uint64_t user_data, const std::string& data, bool more = true,
+                            bool nonempty = false) {
     io_uring_buf buffer;
     if (!PickBuffer(&buffer)) return kNoBuffer;
     std::memcpy(reinterpret_cast<void*>(buffer.addr), data.data(), data.size());
     Post(user_data, static_cast<int>(data.size()),
          static_cast<unsigned>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER |
-             (more ? IORING_CQE_F_MORE : 0));
+             (more ? IORING_CQE_F_MORE : 0) | (nonempty ? IORING_CQE_F_SOCK_NONEMPTY : 0));
     return buffer.bid;
   }
 
@@ -60,7 +62,17 @@ class ScriptedRing final : public MemoryRing {
   }
   void Forget() { taken.clear(); }
 
+  // What a send of one or several buffers is to send.
   static std::string Text(const io_uring_sqe& send) {
+    if (send.opcode == IORING_OP_SENDMSG) {
+      const auto* message = reinterpret_cast<const msghdr*>(send.addr);
+      std::string out;
+      for (size_t i = 0; i < message->msg_iovlen; ++i) {
+        out.append(static_cast<const char*>(message->msg_iov[i].iov_base),
+                   message->msg_iov[i].iov_len);
+      }
+      return out;
+    }
     return {reinterpret_cast<const char*>(send.addr), send.len};
   }
 

@@ -62,10 +62,13 @@ struct RecordingHandler {
   int wakes = 0;
 };
 
+constexpr FeatureRequest kFixedRung{
+    .wanted = kDefaultFeatures - FeatureSet{FeatureId::kBufferRing}, .required = {}, .asked = true};
+
 Capabilities Everything() {
   Capabilities caps;
   caps.available = true;
-  caps.buffer_ring = caps.multishot_recv = caps.multishot_accept = true;
+  caps.has = kAllFeatures;
   return caps;
 }
 
@@ -232,7 +235,9 @@ TEST_F(ScriptedTest, DataWithoutMoreIsEchoedAndTheReceiveArmedAgain) {
 }
 
 TEST_F(ScriptedTest, HasOneSendInFlightAndKeepsTheOrder) {
-  Start();
+  FeatureRequest one_by_one;
+  one_by_one.wanted.Remove(FeatureId::kVectoredSend);
+  Start({.features = one_by_one});
   ConnId id = Accept();
   for (const char* text : {"one", "two", "three"}) {
     ring_->CompleteWithData(Tag(Op::kReceive, id), text);
@@ -596,7 +601,7 @@ TEST_F(ScriptedTest, AnOverflowingCompletionQueueLosesNothingAndIsCounted) {
 }
 
 TEST_F(ScriptedTest, FixedModeReadsAndWritesOneRegisteredBuffer) {
-  Start({.receive_mode = ReceiveMode::kFixed});
+  Start({.features = kFixedRung});
   ConnId id = Accept();
   ASSERT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
   io_uring_sqe read = ring_->Taken(Op::kReceive)[0];
@@ -617,9 +622,9 @@ TEST_F(ScriptedTest, FixedModeReadsAndWritesOneRegisteredBuffer) {
   EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
 }
 
-TEST_F(ScriptedTest, WithoutMultishotReceiveTheFixedRungIsTaken) {
+TEST_F(ScriptedTest, WithoutABufferRingTheFixedRungIsTaken) {
   Capabilities caps = Everything();
-  caps.multishot_recv = false;
+  caps.has.Remove(FeatureId::kBufferRing);
   Start({}, caps);
   Accept();
   EXPECT_EQ(ring_->Taken(Op::kReceive)[0].opcode, IORING_OP_READ_FIXED);
@@ -637,7 +642,7 @@ TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
   ring->register_buffers_result = -ENOMEM;
   ring_ = ring.get();
   auto engine = TestEngine::CreateOn(std::move(ring), std::make_unique<ScriptedWritableSet>(),
-                                     {.receive_mode = ReceiveMode::kFixed}, Everything(), handler_);
+                                     {.features = kFixedRung}, Everything(), handler_);
   ASSERT_TRUE(engine.ok()) << engine.status();
   engine_ = *std::move(engine);
   ASSERT_TRUE(engine_->Listen(base::UniqueFd(kListener)).ok());
@@ -650,6 +655,160 @@ TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
       EXPECT_NE(feature.why_not.find("locked-memory"), std::string::npos) << feature.why_not;
     }
   }
+}
+
+TEST_F(ScriptedTest, ABacklogGoesOutInOneSend) {
+  Start({.buffers = 16});
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "first");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kSend)[0].opcode, IORING_OP_SEND) << "one buffer needs no vector";
+  for (const char* text : {"second", "third", "fourth"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), text);
+  }
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kSend), SizeIs(1)) << "one send at a time";
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, id), 5);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kSend)[0].opcode, IORING_OP_SENDMSG);
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "secondthirdfourth");
+  EXPECT_EQ(engine_->counters().vectored_sends.Get(), 1u);
+  ring_->Complete(Tag(Op::kSend, id), 17);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 16u);
+  EXPECT_THAT(handler_.sent, ElementsAre(5, 17));
+}
+
+TEST_F(ScriptedTest, ALongMessageIsSentWhenItsLastBufferIsThere) {
+  Start({.buffers = 16});
+  ConnId id = Accept();
+  for (const char* text : {"one", "two"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), text, true, /*nonempty=*/true);
+  }
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "last");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "onetwolast");
+}
+
+TEST_F(ScriptedTest, WhatIsThereIsSentAtTheEndOfTheBatchThoughMoreWasPromised) {
+  Start({.buffers = 16});
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "one", true, /*nonempty=*/true);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "one");
+}
+
+TEST_F(ScriptedTest, AVectoredSendMayEndAtAnyByte) {
+  const std::string all = "secondthirdfourth";
+  for (size_t cut = 1; cut < all.size(); ++cut) {
+    SCOPED_TRACE(cut);
+    handler_ = {};
+    Start({.buffers = 8});
+    ConnId id = Accept();
+    for (const char* text : {"x", "second", "third", "fourth"}) {
+      ring_->CompleteWithData(Tag(Op::kReceive, id), text);
+    }
+    Turn();
+    ring_->Complete(Tag(Op::kSend, id), 1);
+    Turn();
+    ring_->Forget();
+    ring_->Complete(Tag(Op::kSend, id), static_cast<int>(cut));
+    Turn();
+    // Buffers that are through are back; the one that is cut is not.
+    EXPECT_EQ(ring_->BuffersFree(), 5u + (cut >= 6) + (cut >= 11));
+    ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+    EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), all.substr(cut));
+    ring_->Complete(Tag(Op::kSend, id), static_cast<int>(all.size() - cut));
+    Turn();
+    EXPECT_EQ(ring_->BuffersFree(), 8u);
+    TearDown();
+    engine_.reset();
+  }
+}
+
+TEST_F(ScriptedTest, ALongBacklogIsSentInPartsInOrder) {
+  Start({.buffers = 32, .high_water_bytes = 1000});
+  ConnId id = Accept();
+  std::string all;
+  for (char c = 'a'; c <= 'z'; ++c) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), std::string(2, c));
+    all += std::string(2, c);
+  }
+  std::string sent;
+  for (int i = 0; i < 26 && sent.size() < all.size(); ++i) {
+    Turn();
+    ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+    std::string text = ScriptedRing::Text(ring_->Taken(Op::kSend)[0]);
+    sent += text;
+    ring_->Forget();
+    ring_->Complete(Tag(Op::kSend, id), static_cast<int>(text.size()));
+  }
+  EXPECT_EQ(sent, all);
+  EXPECT_LE(engine_->counters().sends.Get(), 5u);
+}
+
+TEST_F(ScriptedTest, AVectoredSendThatIsReclaimedGoesOnFromPrivateMemory) {
+  Start({.buffers = 3});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  for (const char* text : {"a", "bc", "de"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, holder), text);
+  }
+  Turn();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  // One buffer is free again and goes to the one who does not read.
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "f");
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);  // a part was taken before the cancel
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kSend)[0].opcode, IORING_OP_SEND);
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "cdef");
+  EXPECT_EQ(ring_->BuffersFree(), 3u);
+}
+
+TEST_F(ScriptedTest, AOneShotReceiveIntoTheRingIsArmedAgainEachTime) {
+  FeatureRequest one_shot;
+  one_shot.wanted.Remove(FeatureId::kMultishotRecv);
+  Start({.features = one_shot});
+  ConnId id = Accept();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+    io_uring_sqe receive = ring_->Taken(Op::kReceive)[0];
+    EXPECT_EQ(receive.ioprio, 0);
+    EXPECT_EQ(receive.len, 64u);
+    EXPECT_NE(receive.flags & IOSQE_BUFFER_SELECT, 0);
+    ring_->Forget();
+    ring_->CompleteWithData(Tag(Op::kReceive, id), "x", /*more=*/false);
+    Turn();
+    ring_->Complete(Tag(Op::kSend, id), 1);
+    Turn();
+  }
+  EXPECT_THAT(handler_.received, SizeIs(3));
+  EXPECT_EQ(engine_->counters().multishot_rearms.Get(), 0u);
+}
+
+TEST_F(ScriptedTest, AFeatureAskedForByNameWorksOrTheEngineIsNotMade) {
+  Capabilities caps = Everything();
+  caps.has.Remove(FeatureId::kMultishotRecv);
+  Options options;
+  options.features.required = {FeatureId::kMultishotRecv};
+  auto engine =
+      TestEngine::CreateOn(std::make_unique<ScriptedRing>(8, 8),
+                           std::make_unique<ScriptedWritableSet>(), options, caps, handler_);
+  ASSERT_FALSE(engine.ok());
+  EXPECT_EQ(engine.status().message(),
+            "the feature multishot_recv cannot be used: this kernel does not have it");
 }
 
 // A listener that really listens, and clients that wait to be accepted.
@@ -793,7 +952,7 @@ TEST_F(ScriptedTest, WhileNothingIsReceivedAWatchTellsOfTheHalfClose) {
 }
 
 TEST_F(ScriptedTest, TheWatchIsPartOfTheJoin) {
-  Start({.receive_mode = ReceiveMode::kFixed});
+  Start({.features = kFixedRung});
   ConnId id = Accept();
   ASSERT_THAT(ring_->Taken(Op::kWatch), SizeIs(1));
   engine_->Close(id, CloseReason::kLocal);
@@ -831,12 +990,12 @@ TEST_F(ScriptedTest, ABlockedHalfClosedPeerGivesItsBuffersBackWithoutACancel) {
 }
 
 TEST_F(ScriptedTest, FinishFromWithinOnDataStillEchoesThoseBytes) {
-  for (ReceiveMode mode : {ReceiveMode::kMultishot, ReceiveMode::kFixed}) {
+  for (bool provided : {true, false}) {
     handler_ = {};
-    Start({.receive_mode = mode});
+    Start({.features = provided ? FeatureRequest{} : kFixedRung});
     ConnId id = Accept();
     handler_.finish_in_data = true;
-    if (mode == ReceiveMode::kMultishot) {
+    if (provided) {
       ring_->CompleteWithData(Tag(Op::kReceive, id), "last", /*more=*/false);
     } else {
       ring_->Complete(Tag(Op::kReceive, id), 4);

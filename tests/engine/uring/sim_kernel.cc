@@ -105,7 +105,7 @@ void SimKernel::TakeReceive(const io_uring_sqe& sqe) {
   if (socket.receive) Violation("two receives on one socket");
   socket.receive = SimSocket::Request(sqe);
   // An empty group ends a multishot receive at once, even on an idle socket.
-  if ((sqe.flags & IOSQE_BUFFER_SELECT) != 0 && BuffersFree() == 0) {
+  if (socket.receive->multishot && BuffersFree() == 0) {
     EndReceive(socket, -ENOBUFS, 0);
   }
 }
@@ -258,13 +258,24 @@ bool SimKernel::Receive(SimSocket& socket) {
     room = buffer.len;
     flags = static_cast<uint32_t>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
     // It ends when the completion queue overflows, and now and then for reasons of its own.
-    if (!CompletionQueueFull() && !overflowing() && Chance(95)) flags |= IORING_CQE_F_MORE;
+    bool goes_on = socket.receive->multishot && !CompletionQueueFull() && !overflowing();
+    if (goes_on && Chance(95)) flags |= IORING_CQE_F_MORE;
   }
   uint32_t bytes = Some(std::min<size_t>(room, socket.arrived.size()));
   std::memcpy(memory, socket.arrived.data(), bytes);
   socket.arrived.erase(0, bytes);
+  if (!socket.arrived.empty()) flags |= IORING_CQE_F_SOCK_NONEMPTY;
   EndReceive(socket, static_cast<int>(bytes), flags);
   return true;
+}
+
+std::string SimSocket::Request::Bytes(uint32_t from, uint32_t count) const {
+  if (message == nullptr) return {memory + from, count};
+  std::string all;
+  for (size_t i = 0; i < message->msg_iovlen; ++i) {
+    all.append(static_cast<const char*>(message->msg_iov[i].iov_base), message->msg_iov[i].iov_len);
+  }
+  return all.substr(from, count);
 }
 
 void SimKernel::EndSend(SimSocket& socket, int res) {
@@ -283,7 +294,7 @@ bool SimKernel::SendSome(SimSocket& socket) {
   size_t room = kSendQueue - std::min(kSendQueue, socket.in_flight.size());
   if (room == 0) return false;
   uint32_t bytes = Some(std::min<size_t>(room, send.bytes - send.done));
-  socket.in_flight.append(send.memory + send.done, bytes);
+  socket.in_flight += send.Bytes(send.done, bytes);
   send.done += bytes;
   if (!send.may_wait || send.done == send.bytes || !send.waits_for_all || Chance(10)) {
     EndSend(socket, static_cast<int>(send.done));

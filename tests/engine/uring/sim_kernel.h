@@ -46,13 +46,29 @@ struct SimSocket {
           memory(reinterpret_cast<char*>(sqe.addr)),
           bytes(sqe.len),
           selects_buffer((sqe.flags & IOSQE_BUFFER_SELECT) != 0),
-          may_wait((sqe.msg_flags & MSG_DONTWAIT) == 0 || sqe.opcode != IORING_OP_SEND),
-          waits_for_all(sqe.opcode == IORING_OP_SEND && (sqe.msg_flags & MSG_WAITALL) != 0) {}
+          multishot((sqe.ioprio & IORING_RECV_MULTISHOT) != 0 && sqe.opcode == IORING_OP_RECV),
+          may_wait((sqe.msg_flags & MSG_DONTWAIT) == 0 || !HasMessageFlags(sqe)),
+          waits_for_all(HasMessageFlags(sqe) && (sqe.msg_flags & MSG_WAITALL) != 0) {
+      if (sqe.opcode != IORING_OP_SENDMSG) return;
+      message = reinterpret_cast<const msghdr*>(sqe.addr);
+      bytes = 0;
+      for (size_t i = 0; i < message->msg_iovlen; ++i) {
+        bytes += static_cast<uint32_t>(message->msg_iov[i].iov_len);
+      }
+    }
+    static bool HasMessageFlags(const io_uring_sqe& sqe) {
+      return sqe.opcode == IORING_OP_SEND || sqe.opcode == IORING_OP_SENDMSG;
+    }
+    // Bytes [from, from + count) of what is to be sent, read when they are sent: memory that was
+    // given up too early shows.
+    std::string Bytes(uint32_t from, uint32_t count) const;
 
     uint64_t user_data;
     char* memory;
     uint32_t bytes;
+    const msghdr* message = nullptr;  // of a SENDMSG
     bool selects_buffer;
+    bool multishot;
     bool may_wait;
     bool waits_for_all;
     uint32_t done = 0;

@@ -15,9 +15,11 @@
 namespace ringecho::engine::uring {
 namespace {
 
+constexpr FeatureSet kFixedRung = kDefaultFeatures - FeatureSet{FeatureId::kBufferRing};
+
 struct Scenario {
   std::string name;
-  ReceiveMode mode = ReceiveMode::kMultishot;
+  FeatureSet features = kDefaultFeatures;
   uint32_t buffers = 4;
   uint32_t buffer_bytes = 16;
   unsigned sq_entries = 8;
@@ -118,10 +120,11 @@ void SimulationTest::Simulate(uint64_t seed) {
   };
 
   Capabilities caps;
-  caps.available = caps.buffer_ring = caps.multishot_recv = caps.multishot_accept = true;
+  caps.available = true;
+  caps.has = kAllFeatures;
   Options options;
   options.max_connections = 64;
-  options.receive_mode = scenario.mode;
+  options.features.wanted = scenario.features;
   options.buffers = scenario.buffers;
   options.buffer_bytes = scenario.buffer_bytes;
   options.high_water_bytes = scenario.high_water_bytes;
@@ -140,7 +143,7 @@ void SimulationTest::Simulate(uint64_t seed) {
   EXPECT_EQ(handler.closed, scenario.clients);
   EXPECT_EQ((*engine)->connections(), 0u);
   EXPECT_EQ((*engine)->counters().stale_completions.Get(), 0u);
-  if (scenario.mode == ReceiveMode::kMultishot) {
+  if (scenario.features.Has(FeatureId::kBufferRing)) {
     EXPECT_EQ(kernel.BuffersFree(), scenario.buffers) << "all buffers are back";
   }
   int i = 0;
@@ -175,14 +178,20 @@ INSTANTIATE_TEST_SUITE_P(
         Scenario{.name = "Resets", .buffers = 3, .clients = 8, .reset_percent = 1},
         Scenario{.name = "Closes", .buffers = 3, .clients = 8, .close_percent = 5},
         Scenario{.name = "ManyClients", .buffers = 3, .clients = 30},
-        Scenario{.name = "Fixed", .mode = ReceiveMode::kFixed, .clients = 6, .not_reading = 2},
-        Scenario{
-            .name = "FixedTiny", .mode = ReceiveMode::kFixed, .sq_entries = 1, .cq_entries = 2},
-        Scenario{.name = "OneShot",
-                 .mode = ReceiveMode::kOneShot,
+        Scenario{.name = "Fixed", .features = kFixedRung, .clients = 6, .not_reading = 2},
+        Scenario{.name = "FixedTiny", .features = kFixedRung, .sq_entries = 1, .cq_entries = 2},
+        Scenario{.name = "OneShotIntoRing",
+                 .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
+                 .buffers = 3,
                  .clients = 6,
+                 .not_reading = 2},
+        Scenario{.name = "WithoutVectoredSend",
+                 .features = kDefaultFeatures - FeatureSet{FeatureId::kVectoredSend},
+                 .buffers = 8,
                  .not_reading = 2,
-                 .reset_percent = 1}),
+                 .close_percent = 2},
+        Scenario{
+            .name = "OneShot", .features = {}, .clients = 6, .not_reading = 2, .reset_percent = 1}),
     [](const auto& scenario) { return scenario.param.name; });
 
 }  // namespace

@@ -1,0 +1,54 @@
+#include "app/feature_list.h"
+
+#include <cstdio>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "cli/exit_code.h"
+#include "engine/choice.h"
+
+#if RINGECHO_HAVE_URING
+#include "engine/uring/capabilities.h"
+#endif
+
+namespace ringecho::app {
+namespace {
+
+std::string NamesOf(engine::FeatureSet set) {
+  std::vector<std::string> names;
+  for (const engine::FeatureInfo& info : engine::kFeatureTable) {
+    if (set.Has(info.id)) names.emplace_back(info.name);
+  }
+  return names.empty() ? "none" : absl::StrJoin(names, ", ");
+}
+
+}  // namespace
+
+std::string FeatureListText(engine::FeatureSet here, const std::string& why_none) {
+  std::string out;
+  if (!why_none.empty()) absl::StrAppend(&out, "io_uring is not available: ", why_none, "\n\n");
+  absl::StrAppend(&out, "feature           Linux  here  default\n");
+  for (const engine::FeatureInfo& info : engine::kFeatureTable) {
+    absl::StrAppendFormat(&out, "%-17s %-6s %-5s %s\n    %s\n", std::string(info.name),
+                          std::string(info.since), here.Has(info.id) ? "yes" : "no",
+                          engine::kDefaultFeatures.Has(info.id) ? "on" : "off",
+                          std::string(info.what));
+  }
+  absl::StrAppend(&out, "\nbest      the default\nbaseline  what a program for Linux 5.1 to 5.17 ",
+                  "would use: ", NamesOf(engine::kBaselineFeatures), "\nminimal   none of them\n");
+  return out;
+}
+
+int PrintFeatureList() {
+  engine::FeatureSet here;
+#if RINGECHO_HAVE_URING
+  here = engine::uring::ThisKernel().has;
+#endif
+  engine::UringStatus status = engine::UringHere();
+  std::fputs(FeatureListText(here, status.available ? "" : status.why_not).c_str(), stdout);
+  return cli::kExitOk;
+}
+
+}  // namespace ringecho::app

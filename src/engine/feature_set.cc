@@ -1,0 +1,126 @@
+#include "engine/feature_set.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/status.h"
+
+namespace ringecho::engine {
+namespace {
+
+// `needed` and `excluded` as `feature` sees them: without the one or with the other it is no use.
+struct Rule {
+  FeatureId feature;
+  std::optional<FeatureId> needed;
+  std::optional<FeatureId> excluded;
+};
+
+constexpr Rule kRules[] = {
+    // A multishot receive has no other way to know where to put the next bytes.
+    {FeatureId::kMultishotRecv, FeatureId::kBufferRing, std::nullopt},
+    // The kernel refuses the flag otherwise.
+    {FeatureId::kDeferTaskrun, FeatureId::kSingleIssuer, std::nullopt},
+    {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kDeferTaskrun},
+    {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing},
+    // A connection with one buffer has no backlog of them.
+    {FeatureId::kVectoredSend, FeatureId::kBufferRing, std::nullopt},
+};
+
+struct Preset {
+  std::string_view name;
+  FeatureSet features;
+};
+constexpr Preset kPresets[] = {
+    {"best", kDefaultFeatures}, {"baseline", kBaselineFeatures}, {"minimal", FeatureSet()}};
+
+absl::string_view NameOf(FeatureId id) { return base::ToAbsl(Info(id).name); }
+
+std::string AllNames() {
+  std::vector<absl::string_view> names;
+  for (const FeatureInfo& info : kFeatureTable) names.push_back(base::ToAbsl(info.name));
+  return absl::StrJoin(names, ", ");
+}
+
+absl::Status Apply(std::string_view part, bool first, FeatureRequest& request) {
+  for (const Preset& preset : kPresets) {
+    if (part != preset.name) continue;
+    if (!first) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("got \"", base::ToAbsl(part), "\" behind others, takes a preset first"));
+    }
+    request.wanted = preset.features;
+    return absl::OkStatus();
+  }
+  bool sign = !part.empty() && (part[0] == '+' || part[0] == '-');
+  std::optional<FeatureId> id = sign ? FeatureFromName(part.substr(1)) : std::nullopt;
+  if (!id) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "got \"", base::ToAbsl(part),
+        "\", takes best, baseline or minimal, and +NAME or -NAME with one of ", AllNames()));
+  }
+  if (part[0] == '+') {
+    request.wanted.Add(*id);
+    request.required.Add(*id);
+  } else {
+    request.wanted.Remove(*id);
+    request.required.Remove(*id);
+  }
+  return absl::OkStatus();
+}
+
+// A feature that was named and could not be used as the rest was asked for.
+absl::Status CheckContradictions(const FeatureRequest& request) {
+  for (const Rule& rule : kRules) {
+    if (!request.required.Has(rule.feature)) continue;
+    if (rule.needed && !request.wanted.Has(*rule.needed)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          NameOf(rule.feature), " needs ", NameOf(*rule.needed), "; add +", NameOf(*rule.needed)));
+    }
+    if (rule.excluded && request.wanted.Has(*rule.excluded)) {
+      return absl::InvalidArgumentError(absl::StrCat(NameOf(rule.feature), " excludes ",
+                                                     NameOf(*rule.excluded), "; add -",
+                                                     NameOf(*rule.excluded)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::optional<FeatureId> FeatureFromName(std::string_view name) {
+  for (const FeatureInfo& info : kFeatureTable) {
+    if (info.name == name) return info.id;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<FeatureRequest> ParseFeatures(std::string_view text) {
+  FeatureRequest request;
+  request.asked = true;
+  bool first = true;
+  for (absl::string_view part : absl::StrSplit(base::ToAbsl(text), ',')) {
+    RINGECHO_RETURN_IF_ERROR(Apply(base::ToStd(part), first, request));
+    first = false;
+  }
+  RINGECHO_RETURN_IF_ERROR(CheckContradictions(request));
+  return request;
+}
+
+void DropUnusable(FeaturePlan& plan) {
+  for (const Rule& rule : kRules) {
+    if (!plan.use.Has(rule.feature)) continue;
+    std::string reason;
+    if (rule.needed && !plan.use.Has(*rule.needed)) {
+      reason = absl::StrCat("needs ", NameOf(*rule.needed));
+    } else if (rule.excluded && plan.use.Has(*rule.excluded)) {
+      reason = absl::StrCat("superseded by ", NameOf(*rule.excluded));
+      plan.superseded.Add(rule.feature);
+    }
+    if (!reason.empty()) plan.Drop(rule.feature, std::move(reason));
+  }
+}
+
+}  // namespace ringecho::engine

@@ -1,0 +1,31 @@
+#include "app/feature_list.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_split.h"
+
+namespace ringecho::app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(FeatureListTest, HasEveryFeatureOnceIn80Columns) {
+  std::string text = FeatureListText({engine::FeatureId::kBufferRing}, "");
+  for (const engine::FeatureInfo& info : engine::kFeatureTable) {
+    EXPECT_THAT(text, HasSubstr("\n" + std::string(info.name) + " "));
+    EXPECT_THAT(text, HasSubstr(std::string(info.what)));
+  }
+  for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_THAT(text, HasSubstr("buffer_ring       5.19   yes   on\n"));
+  EXPECT_THAT(text, HasSubstr("multishot_recv    6.0    no    on\n"));
+  EXPECT_THAT(text, Not(HasSubstr("not available")));
+}
+
+TEST(FeatureListTest, SaysWhyThereIsNone) {
+  EXPECT_THAT(FeatureListText({}, "seccomp"), HasSubstr("io_uring is not available: seccomp\n"));
+}
+
+}  // namespace
+}  // namespace ringecho::app

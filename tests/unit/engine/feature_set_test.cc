@@ -1,0 +1,105 @@
+#include "engine/feature_set.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace ringecho::engine {
+namespace {
+
+using ::testing::HasSubstr;
+using enum FeatureId;
+
+FeatureRequest Parsed(const char* text) {
+  absl::StatusOr<FeatureRequest> request = ParseFeatures(text);
+  EXPECT_TRUE(request.ok()) << request.status();
+  return request.value_or(FeatureRequest{});
+}
+
+TEST(FeatureSetTest, TheTableIsInTheOrderOfTheIds) {
+  for (size_t i = 0; i < kFeatureTable.size(); ++i) {
+    EXPECT_EQ(static_cast<size_t>(kFeatureTable[i].id), i);
+    EXPECT_EQ(FeatureFromName(kFeatureTable[i].name), kFeatureTable[i].id);
+  }
+  EXPECT_EQ(FeatureFromName("list"), std::nullopt);
+}
+
+TEST(FeatureSetTest, SaysNothingByDefault) {
+  FeatureRequest request;
+  EXPECT_EQ(request.wanted, kDefaultFeatures);
+  EXPECT_TRUE(request.required.empty());
+  EXPECT_FALSE(request.asked);
+}
+
+TEST(FeatureSetTest, ParsesPresetsAdditionsAndRemovals) {
+  EXPECT_EQ(Parsed("best").wanted, kDefaultFeatures);
+  EXPECT_EQ(Parsed("baseline").wanted, kBaselineFeatures);
+  EXPECT_EQ(Parsed("minimal").wanted, FeatureSet());
+  EXPECT_TRUE(Parsed("best").required.empty());
+  EXPECT_TRUE(Parsed("best").asked);
+
+  FeatureRequest request = Parsed("minimal,+buffer_ring,+submit_all,-submit_all");
+  EXPECT_EQ(request.wanted, FeatureSet{kBufferRing});
+  EXPECT_EQ(request.required, FeatureSet{kBufferRing});
+  EXPECT_EQ(Parsed("-multishot_recv").wanted, kDefaultFeatures - FeatureSet{kMultishotRecv});
+}
+
+TEST(FeatureSetTest, RefusesWhatItDoesNotKnow) {
+  for (const char* text : {"", "bestest", "multishot_recv", "+", "+nothing", "best,", ",best",
+                           "+best", "+buffer_ring baseline"}) {
+    absl::StatusOr<FeatureRequest> request = ParseFeatures(text);
+    ASSERT_FALSE(request.ok()) << text;
+    EXPECT_THAT(std::string(request.status().message()), HasSubstr("takes best, baseline or"))
+        << text;
+  }
+  EXPECT_THAT(std::string(ParseFeatures("+buffer_ring,minimal").status().message()),
+              HasSubstr("takes a preset first"));
+}
+
+TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
+  struct Case {
+    const char* text;
+    const char* says;
+  };
+  for (const Case& c : {
+           Case{"+multishot_recv,-buffer_ring", "multishot_recv needs buffer_ring"},
+           Case{"minimal,+defer_taskrun", "defer_taskrun needs single_issuer"},
+           Case{"+coop_taskrun", "coop_taskrun excludes defer_taskrun; add -defer_taskrun"},
+           Case{"+fixed_buffers", "fixed_buffers excludes buffer_ring; add -buffer_ring"},
+           Case{"baseline,+vectored_send", "vectored_send needs buffer_ring; add +buffer_ring"},
+       }) {
+    absl::StatusOr<FeatureRequest> request = ParseFeatures(c.text);
+    ASSERT_FALSE(request.ok()) << c.text;
+    EXPECT_THAT(std::string(request.status().message()), HasSubstr(c.says));
+  }
+  // Switching off what a default feature needs is no contradiction.
+  EXPECT_TRUE(ParseFeatures("-buffer_ring").ok());
+  EXPECT_TRUE(ParseFeatures("-defer_taskrun,+coop_taskrun").ok());
+}
+
+FeaturePlan Dropped(FeatureSet wanted) {
+  FeaturePlan plan;
+  plan.use = wanted;
+  DropUnusable(plan);
+  return plan;
+}
+
+TEST(FeatureSetTest, DropsWhatTheRestLeavesNoUseFor) {
+  FeaturePlan best = Dropped(kDefaultFeatures);
+  EXPECT_EQ(best.use, kDefaultFeatures - FeatureSet({kCoopTaskrun, kFixedBuffers}));
+  EXPECT_EQ(best.superseded, FeatureSet({kCoopTaskrun, kFixedBuffers}));
+
+  FeaturePlan one_shot = Dropped(kDefaultFeatures - FeatureSet{kBufferRing});
+  EXPECT_FALSE(one_shot.use.Has(kMultishotRecv));
+  EXPECT_FALSE(one_shot.use.Has(kVectoredSend));
+  EXPECT_TRUE(one_shot.use.Has(kFixedBuffers));
+  EXPECT_EQ(one_shot.why_not[static_cast<size_t>(kMultishotRecv)], "needs buffer_ring");
+
+  FeaturePlan shared = Dropped(kDefaultFeatures - FeatureSet{kSingleIssuer});
+  EXPECT_FALSE(shared.use.Has(kDeferTaskrun));
+  EXPECT_TRUE(shared.use.Has(kCoopTaskrun));
+}
+
+}  // namespace
+}  // namespace ringecho::engine
