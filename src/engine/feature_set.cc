@@ -40,6 +40,7 @@ absl::string_view NameOf(FeatureId id) { return base::ToAbsl(Info(id).name); }
 
 std::string AllNames() {
   std::vector<absl::string_view> names;
+  names.reserve(kFeatureTable.size());
   for (const FeatureInfo& info : kFeatureTable) names.push_back(base::ToAbsl(info.name));
   return absl::StrJoin(names, ", ");
 }
