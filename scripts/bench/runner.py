@@ -281,11 +281,10 @@ def make_folder(out, settings, project):
 
 
 def print_outcome(folder, judge):
-    """The table, and below it the verdict; both go to table.txt as well. The table's own ratios are
-    for where nobody judges."""
+    """The table, and below it the verdict; both go to table.txt as well."""
     judged, complaint = (judge.text(folder) if judge.available() and _has_sides(folder)
                          else ([], ""))
-    lines = table.text(folder, judged=bool(judged))
+    lines = table.text(folder)
     if judged:
         lines += ["", *judged]
     (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The table of a folder: a row for every cell, ratios of the engines, and what is to be known of
-the numbers."""
+"""The table of a folder: a row for every cell, and what is to be known of the numbers. What differs,
+and whether by chance, is for ringecho-compare to say."""
 import collections
 import statistics
 
@@ -110,41 +110,6 @@ class Table:
             yield f"not run: {', '.join(told)}: {reason}"
 
 
-def _ratios(ours, theirs, key):
-    """ours / theirs of each repeat that has both."""
-    other = {run.repeat: run.values[key] for run in theirs}
-    return [run.values[key] / other[run.repeat] for run in ours
-            if other.get(run.repeat) and run.values[key] is not None]
-
-
-def _ratio_text(values):
-    if not values:
-        return "-"
-    middle = f"{statistics.median(values):.2f}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.2f}-{max(values):.2f})"
-
-
-def ratio_lines(table):
-    """io_uring against epoll, for where nothing judges the difference."""
-    pairs = [(key, ("epoll", *key[1:])) for key in table.rows
-             if key[0] == "io_uring" and key in table.found and ("epoll", *key[1:]) in table.found]
-    if not pairs:
-        return
-    widths = [max(11, _COLUMNS[axis][1] - 1) for axis in table.shown]
-
-    def row(axes, texts):
-        head = "  " + " ".join(text.rjust(width) for text, width in zip(axes, widths))
-        return (head + "  " + "".join(f"{text:<18}" for text in texts)).rstrip()
-
-    yield ""
-    yield "io_uring / epoll: median over the repeats (lowest-highest)"
-    yield row([_COLUMNS[axis][0] for axis in table.shown], ["messages/s", "server CPU/msg", "p99"])
-    for ours, theirs in pairs:
-        pair = table.found[ours], table.found[theirs]
-        yield row(table.axis_texts(ours),
-                  [_ratio_text(_ratios(*pair, key)) for key in ("rate", "cpu", "p99")])
-
-
 def _cpus_text(result):
     cpus = result["config"]["cpus"]
     return "on CPU " + ",".join(map(str, cpus)) if cpus else "not pinned"
@@ -209,12 +174,10 @@ def read_folder(folder):
     return Table(results.read_runs(folder, with_server), not_run), document
 
 
-def text(folder, judged=False):
-    """The whole text, lines without newlines. judged: ringecho-compare says what differs."""
+def text(folder):
+    """The whole text, lines without newlines."""
     table, document = read_folder(folder)
     lines = list(heading_lines(table)) if table.found else []
     lines += table.lines()
-    if not judged:
-        lines += ratio_lines(table)
     notes = [*(_state_lines(document) if document else ()), *table.note_lines()]
     return lines + ["", *notes] if notes else lines

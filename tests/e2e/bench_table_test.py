@@ -110,16 +110,6 @@ def test_rows_are_ordered_by_connections_then_engine(tmp_path):
                      ["epoll", "10,000"]]
 
 
-def test_engines_are_compared_within_each_repeat(tmp_path):
-    # A slow moment during the second repeat hits both engines and must not show.
-    for number, (engine, repeat, rate) in enumerate([
-            ("io_uring", 0, 1_200.0), ("epoll", 0, 1_000.0), ("epoll", 1, 500.0),
-            ("io_uring", 1, 600.0), ("io_uring", 2, 1_300.0), ("epoll", 2, 1_000.0)]):
-        write(tmp_path, number, server_result(engine), load_result(64, repeat, rate=rate))
-    (row,) = [row for row in rows(tmp_path) if row and row[0] == "64" and "B" not in row]
-    assert row[:3] == ["64", "1.20", "(1.20-1.30)"]
-
-
 def write_series(folder, runs=(), status="complete", server="local"):
     """runs: (engine, connections, repeat, status, reason)."""
     (folder / "series.json").write_text(json.dumps({

@@ -168,10 +168,21 @@ def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
     assert ended.code == 0, ended
     folder = series_of(bench)
     assert ended.out.splitlines()[-1] == f"faster, says who read {folder}"
-    assert "lowest-highest" not in ended.out  # no second opinion
     assert (folder / "table.txt").read_text() == ended.out
     assert ended.err_lines[-1] == f"report:  {folder}/report.html"
     assert (folder / "report.html").read_text() == "page\n"
+
+
+def test_the_comparison_understands_a_series(bench, run):
+    """The real one, which takes what varies and the base from series.json."""
+    require("io_uring")
+    folder = bench.parent.parent / "build-bench" / "src" / "compare"
+    folder.mkdir()
+    (folder / "ringecho-compare").symlink_to(os.environ["RINGECHO_COMPARE"])
+    ended = run([bench, *SHORT, "--connections", "2,5"])
+    assert ended.code == 0, ended
+    assert "engine: epoll (base), io_uring" in ended.out
+    assert "<html" in (series_of(bench) / "report.html").read_text()
 
 
 def test_one_side_is_nothing_to_compare(bench, run, compare):
