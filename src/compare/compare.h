@@ -39,15 +39,16 @@
 
 namespace ringecho::compare {
 
+// Every member has an initializer, so that one can be named without the others.
 struct CompareOptions {
-  std::string vary;  // a key of keys.h, or "series"; empty: found out, see below
-  std::string base;  // the value of it to compare with; empty: "epoll", or the first there is
+  std::string vary = {};  // a key of keys.h, or "series"; empty: found out, see below
+  std::string base = {};  // the value of it to compare with; empty: "epoll", or the first there is
   // For a single series, when nothing is said above: what it was made for, if it varies in it.
-  std::string usual_vary;
-  std::string usual_base;
-  std::vector<std::pair<std::string, std::string>> filters;  // key, value: keep only these
-  std::vector<std::string> axes;  // keys that have to be axes, labels too
-  double min_effect = 0.02;       // a ratio, 0 or more
+  std::string usual_vary = {};
+  std::string usual_base = {};
+  std::vector<std::pair<std::string, std::string>> filters = {};  // key, value: keep only these
+  std::vector<std::string> axes = {};  // keys that have to be axes, labels too
+  double min_effect = 0.02;            // a ratio, 0 or more
   bool force = false;
   bool one_side = false;  // fine with nothing to compare: a table of medians is wanted
   size_t resamples = kResamples;

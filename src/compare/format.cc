@@ -138,7 +138,7 @@ std::string FormatChange(const Estimate& change) {
 
 std::string FormatP(double p) {
   if (!std::isfinite(p)) return "-";
-  return p < 0.0001 ? "<0.0001" : absl::StrFormat(p < 0.01 ? "%.4f" : "%.2f", p);
+  return p < 0.0001 ? "<0.0001" : absl::StrFormat(p < 0.01 ? "%.4f" : "%.3f", p);
 }
 
 std::string Phrase(std::string_view key, std::string_view value) {

@@ -1,0 +1,85 @@
+#include "compare/keys.h"
+
+#include <gtest/gtest.h>
+
+#include "simulated.h"
+
+namespace ringecho::compare {
+namespace {
+
+TEST(Keys, NameBothEnds) {
+  Measurement one = Make({.engine = "epoll", .kernel = "6.5", .commit = "abc"});
+  one.load->run.labels = {{"branch", "main"}, {"repeat", "3"}, {"order", "4"}, {"series", "s"}};
+  const Keys keys = KeysOf(one);
+  EXPECT_EQ(keys.Find("engine"), "epoll");
+  EXPECT_EQ(keys.Find("loader_engine"), "io_uring");
+  EXPECT_EQ(keys.Find("features"), "epoll");
+  EXPECT_EQ(keys.Find("loader_features"),
+            "defer_taskrun,receive=multishot,setup_flags=SINGLE_ISSUER");
+  EXPECT_EQ(keys.Find("kernel"), "6.5");
+  EXPECT_EQ(keys.Find("version"), "0.1.0 (abc)");
+  EXPECT_EQ(keys.Find("connections"), "64");
+  EXPECT_EQ(keys.Find("mode"), "closed");
+  EXPECT_EQ(keys.Find("verify"), "true");
+  EXPECT_EQ(keys.Find("cpus"), "0,2-3");
+  EXPECT_EQ(keys.Find("server.threads"), "2");
+  EXPECT_EQ(keys.Find("server.backlog"), "4096");
+  EXPECT_EQ(keys.Find("host.environment.sysctls.net.core.somaxconn"), "4096");
+  EXPECT_EQ(keys.Find("label.branch"), "main");
+  EXPECT_EQ(keys.Find("no.such.key"), "");
+  EXPECT_FALSE(keys.Has("no.such.key"));
+  // How a series keeps its books is no difference, nor what nobody chose.
+  for (const char* key :
+       {"label.repeat", "label.order", "label.series", "server.connections", "source_addresses"}) {
+    EXPECT_FALSE(keys.Has(key)) << key;
+  }
+}
+
+TEST(Keys, AnotherMachineForTheLoadHasKeysOfItsOwn) {
+  Measurement one = Make({});
+  EXPECT_FALSE(KeysOf(one).Has("loader.host.fingerprint"));
+  one.load->host.fingerprint = "1111111111111111";
+  EXPECT_EQ(KeysOf(one).Find("loader.host.fingerprint"), "1111111111111111");
+  EXPECT_EQ(KeysOf(one).Find("host.fingerprint"), "0123456789abcdef");
+}
+
+TEST(Keys, WithoutAServersResultTheLoadGeneratorsMachineCounts) {
+  Measurement one = Make({.kernel = "6.5"});
+  one.server.reset();
+  EXPECT_EQ(KeysOf(one).Find("kernel"), "6.5");
+  EXPECT_FALSE(KeysOf(one).Has("engine"));
+}
+
+TEST(Follows, IsWhatAnotherValueBrings) {
+  EXPECT_TRUE(Follows("kernel", "kernel"));
+  EXPECT_TRUE(Follows("host.environment.cpu.mitigations.retbleed", "kernel"));
+  EXPECT_TRUE(Follows("host.environment.sysctls.net.core.somaxconn", "kernel"));
+  EXPECT_TRUE(Follows("host.environment.kernel_version", "kernel"));
+  EXPECT_TRUE(Follows("host.environment.cpu.mitigations.x", "host.environment.kernel_cmdline"));
+  EXPECT_TRUE(Follows("loader_features", "kernel"));
+  EXPECT_FALSE(Follows("host.fingerprint", "kernel"));
+  EXPECT_FALSE(Follows("host.environment.cpu.model", "kernel"));
+  EXPECT_FALSE(Follows("version", "kernel"));
+  EXPECT_FALSE(Follows("engine", "kernel"));
+  EXPECT_TRUE(Follows("tool.compiler", "version"));
+  EXPECT_TRUE(Follows("loader_version", "version"));
+  EXPECT_FALSE(Follows("host.environment.sysctls.a", "version"));
+  EXPECT_TRUE(Follows("server.buffers", "engine"));
+  EXPECT_TRUE(Follows("features", "engine"));
+  EXPECT_FALSE(Follows("loader_engine", "engine"));
+  EXPECT_FALSE(Follows("server.backlog", "engine"));
+  EXPECT_TRUE(Follows("engine", "features"));
+  EXPECT_TRUE(Follows("threads", "connections"));
+  EXPECT_FALSE(Follows("depth", "connections"));
+}
+
+TEST(NaturalLess, PutsNumbersByValueBeforeWords) {
+  EXPECT_TRUE(NaturalLess("2", "10"));
+  EXPECT_TRUE(NaturalLess("10", "abc"));
+  EXPECT_TRUE(NaturalLess("abc", "abd"));
+  EXPECT_FALSE(NaturalLess("10", "2"));
+  EXPECT_FALSE(NaturalLess("10", "10"));
+}
+
+}  // namespace
+}  // namespace ringecho::compare

@@ -1,0 +1,199 @@
+#include "compare/merge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "report/latency.h"
+#include "report/result_json.h"
+#include "sample.h"
+#include "simulated.h"
+#include "stats/histogram_codec.h"
+
+namespace ringecho::compare {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+// One of several loaders of the same configuration, with these latencies.
+report::Result Loader(int index, const stats::Histogram& latencies) {
+  report::Result result = *Make({}).load;
+  result.run.id = "run-" + std::to_string(index);
+  result.latency = report::Latency{};
+  result.latency->response = report::Summarize(latencies);
+  result.totals.messages = static_cast<int64_t>(latencies.count());
+  result.config.cpus = {index};
+  result.intervals = {{2 * kSecond, 3 * kSecond, 100, 6400, 1, 64, 500, 2, 10, 20}};
+  return result;
+}
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(Merge, HistogramsAddUpExactly) {
+  base::SplitMix64 random(9);
+  for (int parts : {2, 3, 7}) {
+    stats::Histogram whole;
+    std::vector<stats::Histogram> histograms(static_cast<size_t>(parts));
+    for (int i = 0; i < 20'000; ++i) {
+      const uint64_t value = random.Next() >> (20 + random.Below(40));
+      whole.Record(value);
+      histograms[random.Below(static_cast<uint64_t>(parts))].Record(value);
+    }
+    std::vector<report::Result> results;
+    for (int i = 0; i < parts; ++i)
+      results.push_back(Loader(i, histograms[static_cast<size_t>(i)]));
+    auto merged = Merge(results);
+    ASSERT_TRUE(merged.ok()) << merged.status();
+    // The encoded form holds every bucket.
+    const report::LatencySummary expected = report::Summarize(whole);
+    const report::LatencySummary& ours = *merged->latency->response;
+    EXPECT_EQ(ours.hdr_v2, expected.hdr_v2);
+    EXPECT_EQ(ours.count, expected.count);
+    EXPECT_EQ(ours.clamped, expected.clamped);
+    EXPECT_EQ(ours.min_ns, expected.min_ns);
+    EXPECT_EQ(ours.max_ns, expected.max_ns);
+    EXPECT_EQ(ours.mean_ns, expected.mean_ns);
+    EXPECT_EQ(ours.stddev_ns, expected.stddev_ns);
+    ASSERT_EQ(ours.percentiles.size(), expected.percentiles.size());
+    for (size_t i = 0; i < expected.percentiles.size(); ++i) {
+      EXPECT_EQ(ours.percentiles[i].value_ns, expected.percentiles[i].value_ns);
+    }
+    EXPECT_EQ(merged->totals.messages, 20'000);
+  }
+}
+
+std::vector<report::Result> TwoLoaders() {
+  stats::Histogram one;
+  one.RecordN(1000, 10);
+  stats::Histogram other;
+  other.RecordN(3000, 30);
+  return {Loader(0, one), Loader(1, other)};
+}
+
+TEST(Merge, CountsAddUp) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[0].errors = {{"reset", 1}};
+  results[1].errors = {{"reset", 2}, {"timeout", 3}};
+  results[0].engine_stats = {
+      {"completions", int64_t{30}}, {"enter_calls", int64_t{10}}, {"completions_per_enter", 3.0}};
+  results[1].engine_stats = {
+      {"completions", int64_t{70}}, {"enter_calls", int64_t{10}}, {"completions_per_enter", 7.0}};
+  results[0].resources.cpu_ns_per_message = 1000;
+  results[1].resources.cpu_ns_per_message = 2000;
+  results[1].resources.steal_share = 0.5;
+  const report::Result first = results[0];
+  auto merged = Merge(results);
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  EXPECT_EQ(merged->config.connections, 128);
+  EXPECT_EQ(merged->config.threads, 2 * first.config.threads);
+  EXPECT_THAT(merged->config.cpus, testing::ElementsAre(0, 1));
+  EXPECT_EQ(merged->totals.messages, 40);
+  EXPECT_EQ(merged->totals.messages_per_s, 2 * first.totals.messages_per_s);
+  EXPECT_EQ(merged->totals.measured_ns, first.totals.measured_ns);
+  EXPECT_EQ(merged->totals.retries, 2 * *first.totals.retries);
+  EXPECT_THAT(merged->errors, testing::ElementsAre(Pair("reset", 3), Pair("timeout", 3)));
+  EXPECT_THAT(merged->engine_stats,
+              AllOf(Contains(Pair("completions", report::Number(int64_t{100}))),
+                    Contains(Pair("completions_per_enter", report::Number(5.0)))));
+  EXPECT_EQ(merged->resources.user_ns, 2 * first.resources.user_ns);
+  EXPECT_NEAR(*merged->resources.cpu_ns_per_message, 1750, 1e-9);  // by messages
+  EXPECT_EQ(merged->resources.steal_share, 0.5);
+  EXPECT_THAT(merged->config.extra, Contains(Pair("merged_loaders", report::Value(int64_t{2}))));
+}
+
+TEST(Merge, IntervalsAddUpOnOneClock) {
+  std::vector<report::Result> results = TwoLoaders();
+  // Started 300 ms later: its intervals lie 300 ms later on the clock of the first.
+  results[1].run.start_monotonic_ns += 300'000'000;
+  results[1].intervals.push_back({9 * kSecond, 10 * kSecond, 7, 0, 0, 64, 0, {}, 1, 2});
+  auto merged = Merge({results[1], results[0]});
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  EXPECT_EQ(merged->run.id, "run-0");  // the earlier one
+  ASSERT_EQ(merged->intervals.size(), 2U);
+  EXPECT_EQ(merged->intervals[0].t_start_ns, 2 * kSecond);
+  EXPECT_EQ(merged->intervals[0].messages, 200);
+  EXPECT_EQ(merged->intervals[0].errors, 2);
+  EXPECT_EQ(merged->intervals[0].connections_open, 128);
+  EXPECT_FALSE(merged->intervals[0].p99_ns);  // percentiles cannot be added
+  EXPECT_EQ(merged->intervals[1].t_start_ns, 9 * kSecond + 300'000'000);
+  EXPECT_EQ(merged->intervals[1].messages, 7);
+  EXPECT_FALSE(merged->intervals[1].p99_ns);
+}
+
+TEST(Merge, TheWorstVerdictCounts) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[0].validity = {report::Verdict::kValid, {{"steal", true, 0.01, 0.02, "fine"}}};
+  results[1].validity = {report::Verdict::kInvalid,
+                         {{"steal", false, 0.03, 0.02, "stolen"}, {"payload", false, 1, 0, "no"}}};
+  results[1].run.status = report::RunStatus::kInterrupted;
+  results[1].run.exit_code = 130;
+  auto merged = Merge(results);
+  ASSERT_TRUE(merged.ok());
+  EXPECT_EQ(merged->validity.verdict, report::Verdict::kInvalid);
+  ASSERT_GE(merged->validity.checks.size(), 2U);
+  EXPECT_EQ(merged->validity.checks[0].message, "stolen");
+  EXPECT_EQ(merged->validity.checks[1].id, "payload");
+  EXPECT_EQ(merged->run.status, report::RunStatus::kInterrupted);
+  EXPECT_EQ(merged->run.exit_code, 130);
+}
+
+TEST(Merge, LoadersThatDidNotMeasureTogetherAreSuspect) {
+  std::vector<report::Result> results = TwoLoaders();
+  auto together = Merge(results);
+  ASSERT_TRUE(together.ok());
+  EXPECT_EQ(together->validity.verdict, report::Verdict::kValid);
+  results[1].run.start_monotonic_ns += 5 * kSecond;
+  auto apart = Merge(results);
+  ASSERT_TRUE(apart.ok());
+  EXPECT_EQ(apart->validity.verdict, report::Verdict::kSuspect);
+  EXPECT_EQ(apart->validity.checks.back().id, "loaders_overlap");
+  EXPECT_NEAR(apart->validity.checks.back().value, 0.5, 1e-9);
+}
+
+TEST(Merge, AnotherBootIsPlacedByTheWallClock) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[1].run.boot_id = "another";
+  results[1].run.start_monotonic_ns = 0;
+  results[1].run.start_time = "2026-01-31T12:00:02.123Z";  // two seconds later
+  auto merged = Merge(results);
+  ASSERT_TRUE(merged.ok());
+  EXPECT_NEAR(merged->validity.checks.back().value, 0.8, 1e-9);
+}
+
+TEST(Merge, RefusesWhatDoesNotBelongTogether) {
+  auto refused = [](auto change) {
+    std::vector<report::Result> results = TwoLoaders();
+    change(results[1]);
+    auto merged = Merge(results);
+    EXPECT_EQ(merged.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(Message(merged.status()), HasSubstr("result 2: "));
+    return Message(merged.status());
+  };
+  EXPECT_THAT(refused([](auto& r) { r.config.depth = 2; }), HasSubstr("depth"));
+  EXPECT_THAT(refused([](auto& r) { r.config.engine.name = "epoll"; }), HasSubstr("loader_engine"));
+  EXPECT_THAT(refused([](auto& r) { r.tool.version = "9"; }), HasSubstr("version"));
+  EXPECT_THAT(refused([](auto& r) { r.config.role = report::Role::kServer; }), HasSubstr("role"));
+  EXPECT_THAT(refused([](auto& r) { r.run.id = "run-0"; }), HasSubstr("same run"));
+  EXPECT_THAT(refused([](auto& r) { r.latency->response->hdr_v2 = "nonsense"; }),
+              HasSubstr("latency.response_ns.hdr_v2"));
+  EXPECT_THAT(refused([](auto& r) { r.latency->response.reset(); }), HasSubstr("response_ns"));
+  EXPECT_FALSE(Merge({TwoLoaders()[0]}).ok());
+}
+
+TEST(Merge, IsAResultThatReadsBack) {
+  auto merged = Merge(TwoLoaders());
+  ASSERT_TRUE(merged.ok());
+  auto read = report::FromJson(report::ToJson(*merged));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->totals.messages, 40);
+}
+
+}  // namespace
+}  // namespace ringecho::compare
