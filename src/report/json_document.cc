@@ -14,7 +14,7 @@ namespace ringecho::report {
 namespace {
 
 constexpr size_t kShownKeyBytes = 60;
-constexpr size_t kShownPlaceBytes = 200;
+constexpr size_t kShownPlaceBytes = 100;
 constexpr size_t kShownNumberBytes = 40;
 constexpr int kOverflowError = 406;  // nlohmann's: a number beyond the range of a double
 
@@ -107,6 +107,7 @@ class Builder {
                                ", takes a number of at most 1.8e308"));
     }
     // The parser counts its look at the end as one more byte.
+    if (text_.empty()) return Fail("is empty");
     if (position <= end_) return Fail(NotJson(position - std::min<size_t>(position, 1)));
     if (end_ == text_.size()) {
       return Fail(absl::StrCat("cut short: the text ends at byte ", end_, ", inside the document"));
@@ -206,7 +207,8 @@ absl::StatusOr<Json> ParseJson(std::string_view text) {
 }
 
 void AppendKey(std::string_view key, std::string& place) {
-  absl::StrAppend(&place, place.empty() ? "" : ".", OneLine(key, kShownKeyBytes));
+  absl::StrAppend(&place, place.empty() ? "" : ".",
+                  key.empty() ? "\"\"" : OneLine(key, kShownKeyBytes));
 }
 
 void AppendIndex(size_t index, std::string& place) { absl::StrAppend(&place, "[", index, "]"); }

@@ -219,8 +219,10 @@ class Reader {
   }
   template <std::integral T>
   void Read(Json& json, const Place& place, T& value) {
-    // The parser calls unsigned what has no minus sign.
-    const bool fits = json.is_number_unsigned() && std::in_range<T>(json.get<uint64_t>());
+    // The parser calls unsigned what has no minus sign; with one there is only -0.
+    const bool fits = json.is_number_unsigned()
+                          ? std::in_range<T>(json.get<uint64_t>())
+                          : json.is_number_integer() && json.get<int64_t>() == 0;
     if (!fits) {
       return WrongType(place, json,
                        absl::StrCat("an integer from 0 to ", std::numeric_limits<T>::max()));

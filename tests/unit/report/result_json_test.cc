@@ -225,7 +225,7 @@ TEST(ResultJsonTest, PercentilesComeOutAscendingAndOnce) {
 
   json["latency"]["response_ns"]["percentiles"] = {{"50", 1}, {"5e1", 1}};
   EXPECT_EQ(ErrorOf(json), "latency.response_ns.percentiles.50: stands twice");
-  for (const char* percent : {"nan", "inf", "-1", "100.1", "", " 50", "50%"}) {
+  for (const char* percent : {"nan", "inf", "-1", "100.1", " 50", "50%", "p50"}) {
     json["latency"]["response_ns"]["percentiles"] = Json::object();
     json["latency"]["response_ns"]["percentiles"][percent] = 1;
     EXPECT_EQ(ErrorOf(json), absl::StrCat("latency.response_ns.percentiles.", percent,
