@@ -1,0 +1,375 @@
+"""ringecho-compare on real results, and on series made from them with known differences."""
+import copy
+import json
+import os
+import random
+
+import pytest
+
+import programs
+from conftest import require
+
+COMPARE = os.environ["RINGECHO_COMPARE"]
+JUDGED = ["messages_per_s", "server_cpu_ns_per_message", "p99_ns"]
+
+
+def write(folder, name, load, server):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.load.json").write_text(json.dumps(load))
+    (folder / f"{name}.server.json").write_text(json.dumps(server))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """real(engine) -> (load, server): the results of one short run of the real programs."""
+    made = {}
+
+    def run(engine):
+        require(engine)
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(engine)
+            server = programs.Server("-i", "100ms", engine=engine,
+                                     json_path=folder / "x.server.json")
+            try:
+                load = programs.Program(
+                    [programs.LOAD, "--engine", "epoll", "--connect", server.address, "-c", "4",
+                     "-d", "300ms", "--warmup", "50ms", "--json", folder / "x.load.json"])
+                assert load.wait().code == 0
+                assert server.stop().code == 0
+            finally:
+                server.kill()
+            made[engine] = [json.loads((folder / f"x.{role}.json").read_text())
+                            for role in ("load", "server")]
+        return copy.deepcopy(made[engine])
+
+    return run
+
+
+@pytest.fixture
+def series(real, tmp_path):
+    """series(name, engine, repeats, slower, change) -> folder of runs that cost so much more."""
+
+    def make(name, engine="epoll", repeats=10, slower=0.0, change=lambda load, server: None,
+             seed=1):
+        noise = random.Random(f"{name} {seed}")
+        folder = tmp_path / name
+        for repeat in range(repeats):
+            load, server = real(engine)
+            cost = (1 + slower) * noise.lognormvariate(0, 0.01)
+            load["totals"]["messages_per_s"] = 100_000 / cost
+            load["latency"]["response_ns"]["percentiles"]["99"] = int(1e6 * cost)
+            # No intervals: the server's own sum is what its CPU is taken from.
+            server["intervals"] = []
+            server["resources"]["cpu_ns_per_message"] = 9_000 * cost
+            for result in (load, server):
+                result["validity"] = {"verdict": "valid", "checks": []}
+            change(load, server)
+            write(folder, f"{repeat:03d}-{engine}", load, server)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def compare(run):
+    def run_it(*arguments):
+        return run([COMPARE, *arguments])
+
+    return run_it
+
+
+def verdicts(ended):
+    document = json.loads(ended.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert document["schema"] == "ringecho.comparison"
+    return document, {document["metrics"][finding["metric"]]["id"]: finding["verdict"]
+                      for finding in document["findings"] if finding["verdict"]}
+
+
+def assert_refused(ended, *named):
+    assert ended.code == 2, ended
+    assert ended.out == ""
+    assert ended.err.startswith("ringecho-compare: ")
+    for text in named:
+        assert str(text) in ended.err, ended.err
+
+
+def test_real_runs_of_one_build_are_compared_as_they_are(engine, tmp_path, start_server, run_load,
+                                                         compare):
+    """Two of each are too few for any answer, whatever the machine did meanwhile."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for repeat in ("0", "1"):
+            path = tmp_path / name / repeat
+            server = start_server("-i", "100ms", engine=engine, json_path=f"{path}.server.json")
+            ended, _ = run_load(server.address, "-c", "2", "-d", "200ms", "--warmup", "0",
+                                json_path=f"{path}.load.json")
+            assert ended.code == 0
+            assert server.stop().code == 0
+    ended = compare(tmp_path / "a", tmp_path / "b", "--format", "json")
+    assert ended.code == 0, ended
+    document, found = verdicts(ended)
+    assert document["vary"] == "series"
+    assert document["sides"] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert found == dict.fromkeys(JUDGED, "inconclusive")
+    assert "it takes 5 of each" in document["findings"][0]["note"]
+    ids = {metric["id"] for metric in document["metrics"]}
+    assert {"p50_ns", "p99_9_ns", "syscalls_per_message", "bytes_per_connection"} <= ids
+
+
+def test_the_same_twice_is_the_same(series, compare):
+    document, found = verdicts(compare(series("a"), series("b"), "--format", "json"))
+    assert document["vary"] == "series"
+    assert found == dict.fromkeys(JUDGED, "~")
+    assert document["overall"][0]["ratio"] == pytest.approx(1, abs=0.02)
+
+
+def test_five_percent_are_found(series, compare):
+    _, found = verdicts(compare(series("a"), series("b", slower=0.05), "--format", "json"))
+    assert found == dict.fromkeys(JUDGED, "slower")
+
+
+def test_a_regression_is_an_exit_code(series, compare):
+    base, slower = series("a"), series("b", slower=0.05)
+    assert compare(base, slower).code == 0
+    assert compare(base, slower, "--fail-on-regression", "3%").code == 4
+    assert compare(base, slower, "--fail-on-regression", "9%").code == 0
+    # Better is no regression, and neither is what --min-effect takes for nothing.
+    assert compare(slower, base, "--fail-on-regression", "3%").code == 0
+    assert compare(base, slower, "--fail-on-regression", "0", "--min-effect", "20%").code == 0
+
+
+def mixed(series, tmp_path):
+    """One folder with runs of both engines, as run_bench.sh makes it."""
+    folder = series("mixed", "epoll")
+    for path in series("other", "io_uring", slower=0.1).iterdir():
+        path.rename(folder / path.name)
+    (tmp_path / "other").rmdir()
+    return folder
+
+
+def test_engines_are_compared_within_a_folder(series, compare, tmp_path):
+    folder = mixed(series, tmp_path)
+    document, found = verdicts(compare(folder, "--format", "json"))
+    assert document["vary"] == "engine"
+    assert document["sides"] == ["epoll", "io_uring"]
+    assert found == dict.fromkeys(JUDGED, "slower")
+    assert all(difference["expected"] for difference in document["differences"])
+    (folder / "series.json").write_text(json.dumps(
+        {"schema": "ringecho.series", "schema_version": "1.0", "vary": "engine",
+         "base": "io_uring", "status": "interrupted"}))
+    document, found = verdicts(compare(folder, "--format", "json"))
+    assert document["sides"] == ["io_uring", "epoll"]
+    assert found == dict.fromkeys(JUDGED, "faster")
+    assert any("not complete: interrupted" in note for note in document["notes"])
+
+
+def test_both_formats_of_tables_and_the_page(series, compare, tmp_path):
+    folder = mixed(series, tmp_path)
+    text = compare(folder)
+    assert text.code == 0 and text.err == ""
+    assert max(len(line) for line in text.out.splitlines()) <= 80
+    assert "engine: epoll (base), io_uring" in text.out
+    assert "slower" in text.out and "geometric mean" in text.out
+    markdown = compare(folder, "--format", "markdown")
+    assert markdown.code == 0 and "|---:|" in markdown.out
+    page = tmp_path / "page.html"
+    ended = compare(folder, "--format", "html", "-o", page)
+    assert ended.code == 0 and ended.out == "" and ended.err == ""
+    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+    # Written into the folder, it does not stand in the way of the next comparison.
+    assert compare(folder, "--format", "json", "-o", folder / "comparison.json").code == 0
+    assert compare(folder).out == text.out
+
+
+def test_a_matrix_over_two_keys(series, compare, tmp_path):
+    folder = mixed(series, tmp_path)
+    ended = compare(folder, "--row", "connections", "--col", "depth")
+    assert ended.code == 0
+    assert "change of io_uring against epoll" in ended.out
+    ended = compare(folder, "--row", "connections", "--col", "engine")
+    assert ended.code == 0
+    assert "messages/s, median" in ended.out
+    ended = compare(series("single"), "--row", "connections", "--col", "depth")
+    assert ended.code == 0
+    assert "messages/s, median" in ended.out
+
+
+def other_machine(load, server):
+    for result in (load, server):
+        result["host"]["environment"]["sysctls"]["net.core.somaxconn"] = "17"
+
+
+def test_what_else_differs_is_refused_and_listed_unless_forced(series, compare):
+    base, other = series("a"), series("b", change=other_machine)
+    assert_refused(compare(base, other), "net.core.somaxconn", "17", base, other, "--vary",
+                   "--force")
+    ended = compare(base, other, "--force")
+    assert ended.code == 0
+    assert "NOT EQUAL: host.environment.sysctls.net.core.somaxconn" in ended.out
+    assert "forced" in ended.out
+    document, _ = verdicts(compare(base, other, "--force", "--format", "json"))
+    assert document["forced"] is True
+
+
+def test_more_than_one_varied_thing_is_refused(series, compare):
+    def newer(load, server):
+        for result in (load, server):
+            result["host"]["environment"]["kernel_release"] = "99.1"
+            result["tool"]["git_commit"] = "fedcba"
+
+    ended = compare(series("a"), series("b", change=newer))
+    assert_refused(ended, "more than one thing", "kernel", "99.1", "version", "fedcba")
+
+
+def test_kernels_are_sampled_by_boot(series, compare):
+    def newer(load, server):
+        for result in (load, server):
+            result["host"]["environment"]["kernel_release"] = "99.1"
+            result["run"]["boot_id"] = "another"
+
+    document, found = verdicts(
+        compare(series("a"), series("b", slower=0.5, change=newer), "--format", "json"))
+    assert document["vary"] == "kernel" and document["by_boot"] is True
+    # Ten repeats each, but one boot.
+    assert found == dict.fromkeys(JUDGED, "inconclusive")
+    assert document["findings"][0]["samples"] == 1
+
+
+def test_what_cannot_be_believed_is_left_out(series, compare):
+    count = iter(range(100))
+
+    def first_is_broken(load, server):
+        if next(count) == 0:
+            load["validity"] = {"verdict": "invalid", "checks": [
+                {"id": "payload", "ok": False, "value": 1, "limit": 0, "message": "wrong bytes"}]}
+
+    ended = compare(series("a", change=first_is_broken), series("b"))
+    assert ended.code == 0
+    assert "left out: 000-epoll: load generator invalid: payload, wrong bytes" in ended.out
+
+
+def test_filters_and_variables_that_fit_nothing_are_told(series, compare, tmp_path):
+    folder = mixed(series, tmp_path)
+    assert_refused(compare(folder, "--filter", "connections=9"), "connections 9", "4")
+    assert_refused(compare(folder, "--filter", "colour=red"), "colour")
+    assert_refused(compare(folder, "--vary", "colour"), "colour", "engine (epoll, io_uring)")
+    assert_refused(compare(folder, "--base", "kqueue"), "kqueue", "epoll")
+    assert_refused(compare(folder, "--filter", "engine=epoll"), "nothing to compare")
+    assert compare(folder, "--filter", "connections=4").code == 0
+
+
+@pytest.mark.parametrize("text, named", [
+    ("", ["empty"]),
+    ("nonsense", ["JSON"]),
+    ("[]", ["list"]),
+    ("{}", ["schema"]),
+    ('{"schema": "ringecho.result", "schema_version": "2.0"}', ["schema_version", "2.0"]),
+    ('{"schema": "ringecho.result", "schema_version": "1.0"}', ["tool"]),
+])
+def test_a_bad_file_is_named_with_the_field(text, named, series, compare):
+    base, folder = series("a", repeats=1), series("b", repeats=1)
+    bad = folder / "bad.load.json"
+    bad.write_text(text)
+    for arguments in ([base, folder], [bad, base], ["merge", bad, base / "000-epoll.load.json"]):
+        ended = compare(*arguments)
+        assert_refused(ended, bad, *named)
+        assert len(ended.err_lines) == 1
+
+
+def test_what_is_not_there_is_told(compare, tmp_path):
+    assert_refused(compare(tmp_path / "missing"), tmp_path / "missing", "ENOENT")
+    assert_refused(compare(tmp_path), tmp_path, "no results")
+
+
+def test_output_goes_to_a_file_whole_or_not_at_all(series, compare, tmp_path):
+    base, other = series("a"), series("b")
+    path = tmp_path / "out.md"
+    path.write_text("what was there")
+    assert compare(base, tmp_path / "missing", "-o", path).code == 2
+    assert path.read_text() == "what was there"
+    ended = compare(base, other, "--format", "markdown", "-o", path)
+    assert ended.code == 0 and ended.out == ""
+    assert path.read_text().startswith("### ")
+    ended = compare(base, other, "-o", tmp_path / "missing" / "out.md")
+    assert ended.code == 1 and "ENOENT" in ended.err and len(ended.err_lines) == 1
+
+
+def test_results_of_loaders_side_by_side_are_merged(engine, start_server, start_load, compare,
+                                                    tmp_path, validated):
+    server = start_server(engine=engine)
+    loaders = [start_load(server.address, "-c", "3", "-d", "500ms", "--warmup", "100ms")
+               for _ in range(3)]
+    for loader in loaders:
+        assert loader.wait().code == 0
+    paths = [loader.json_path for loader in loaders]
+    merged_path = tmp_path / "merged.json"
+    ended = compare("merge", *paths, "-o", merged_path)
+    assert ended.code == 0, ended
+    merged = validated(merged_path)
+    parts = [validated(path) for path in paths]
+    for key in ("messages", "bytes_received", "connections", "exceptions"):
+        assert merged["totals"][key] == sum(part["totals"][key] for part in parts)
+    response = merged["latency"]["response_ns"]
+    assert response["count"] == sum(part["latency"]["response_ns"]["count"] for part in parts)
+    assert response["max"] == max(part["latency"]["response_ns"]["max"] for part in parts)
+    assert response["min"] == min(part["latency"]["response_ns"]["min"] for part in parts)
+    assert merged["config"]["connections"] == 9
+    assert merged["config"]["merged_loaders"] == 3
+    assert sum(interval["messages"] for interval in merged["intervals"]) == \
+        sum(interval["messages"] for part in parts for interval in part["intervals"])
+    # It is a result as any other.
+    again = compare(merged_path, paths[0])
+    assert_refused(again, "connections")
+
+
+def test_what_does_not_belong_together_is_not_merged(real, compare, tmp_path):
+    load, server = real("epoll")
+    deeper = copy.deepcopy(load)
+    deeper["config"]["depth"] = 2
+    deeper["run"]["id"] = "another"
+    for name, result in (("load", load), ("server", server), ("deeper", deeper)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    load, server, deeper = (tmp_path / f"{name}.json" for name in ("load", "server", "deeper"))
+    assert_refused(compare("merge", load, deeper), "depth", '"2"')
+    assert_refused(compare("merge", load, server), "role")
+    assert_refused(compare("merge", load, load), "same run")
+    assert_refused(compare("merge", load), "two results")
+
+
+@pytest.mark.parametrize("options, named", [
+    ([], ["BASE"]),
+    (["x", "--format", "pdf"], ["--format", '"pdf"', "markdown"]),
+    (["x", "--min-effect", "much"], ["--min-effect", '"much"', "3%"]),
+    (["x", "--fail-on-regression", "-3%"], ["--fail-on-regression", '"-3%"']),
+    (["x", "--filter", "engine"], ["--filter", '"engine"', "KEY=VALUE"]),
+    (["x", "--row", "connections"], ["--row", "--col"]),
+    (["x", "--col", "connections"], ["--row", "--col"]),
+    (["x", "--row", "a", "--col", "a"], ["--row", "--col"]),
+    (["x", "--row", "a", "--col", "b", "--format", "json"], ["--row", "text and markdown"]),
+    (["x", "--vary", ""], ["--vary", '""']),
+    (["x", "--bogus"], ["unknown option --bogus"]),
+    (["merge", "x", "y", "--bogus"], ["unknown option --bogus"]),
+    (["merge"], ["two results"]),
+])
+def test_bad_options_are_refused_in_one_line(options, named, compare):
+    ended = compare(*options)
+    assert_refused(ended, *named)
+    assert len(ended.err_lines) == 1
+
+
+def test_help_fits_a_terminal(compare):
+    for arguments in (["--help"], ["merge", "--help"]):
+        ended = compare(*arguments)
+        assert ended.code == 0 and ended.err == ""
+        assert max(len(line) for line in ended.out.splitlines()) <= 80
+        assert "--output" in ended.out
+    for option in ("--vary", "--base", "--row", "--col", "--filter", "--format", "--min-effect",
+                   "--force", "--fail-on-regression", "merge"):
+        assert option in compare("--help").out
+    assert compare("--version").out.startswith("ringecho-compare ")
+
+
+def test_the_answer_is_the_same_every_time(series, compare):
+    base, other = series("a"), series("b", slower=0.03)
+    assert compare(base, other, "--format", "json").out == \
+        compare(base, other, "--format", "json").out
