@@ -21,7 +21,7 @@ refuse() {
 # What is needed, as "KIND:NAME MINIMUM DEBIAN FEDORA ARCH". It is looked for by what it does, not
 # by package, so that something newer or home-made counts, on any distribution. KIND is
 #   cmd  a command on PATH        pc  a pkg-config module, of at least version MINIMUM
-#   py   a module of Python 3     rt  the sanitizer library of a compiler
+#   py   a module of Python 3     rt  a library of clang, of -fsanitize=NAME
 needs_build=(
   'cmd:g++ - g++ gcc-c++ gcc'
   'cmd:ninja - ninja-build ninja-build ninja'
@@ -48,6 +48,9 @@ needs_lint=(
 )
 needs_clang=(
   'cmd:clang++ - clang clang clang'
+)
+needs_fuzz=(
+  'rt:fuzzer - libclang-rt-14-dev compiler-rt compiler-rt'
 )
 }
 
@@ -82,6 +85,10 @@ have() {
       fi
       ;;
     py) python_with "$name" >/dev/null ;;
+    rt)
+      clang++ -fsanitize="$name" -x c++ -o /dev/null - 2>/dev/null \
+        <<<'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }'
+      ;;
   esac
 }
 

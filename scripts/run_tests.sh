@@ -19,6 +19,8 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
                        preset of io_uring features, and with each feature and
                        each two of them taken away
   --clang              build with clang in build-test-clang; warnings are errors
+  --fuzz               fuzz the readers of files with clang's libFuzzer in
+                       build-test-fuzz, each for RINGECHO_FUZZ_SECONDS (60)
   --lint               check formatting and run clang-tidy; no tests
   --static             build static binaries in build-test-static and run those
                        tests that start the programs
@@ -45,8 +47,8 @@ while (($#)); do
       esac
       shift
       ;;
-    --clang | --ladder | --lint | --static) modes+=("${1#--}") ;;
-    --all) modes+=(default lint clang static address ladder thread) ;;
+    --clang | --fuzz | --ladder | --lint | --static) modes+=("${1#--}") ;;
+    --all) modes+=(default lint clang static address ladder fuzz thread) ;;
     -h | --help)
       usage
       exit 0
@@ -118,6 +120,15 @@ run_mode() {
         local tests=(--suite=conformance)
         meson_test=(--timeout-multiplier 10)
       fi
+      ;;
+    fuzz)
+      need build test clang fuzz
+      local -x CXX=clang++
+      options=(-Dbuildtype=debug -Doptimization=1 '-Db_sanitize=address,undefined'
+        -Db_lundef=false -Dfuzz=true)
+      targets=(tests/fuzz/result_json_fuzz tests/fuzz/histogram_fuzz)
+      local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+      local tests=(--suite=fuzz)
       ;;
     thread)
       need build test
