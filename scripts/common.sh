@@ -22,6 +22,7 @@ refuse() {
 # by package, so that something newer or home-made counts, on any distribution. KIND is
 #   cmd  a command on PATH        pc  a pkg-config module, of at least version MINIMUM
 #   py   a module of Python 3     rt  a library of clang, of -fsanitize=NAME
+#   deb  a file that Debian and its like have; elsewhere the build does without
 needs_build=(
   'cmd:g++ - g++ gcc-c++ gcc'
   'cmd:ninja - ninja-build ninja-build ninja'
@@ -33,6 +34,7 @@ needs_build=(
   'pc:nlohmann_json 3.10 nlohmann-json3-dev json-devel nlohmann-json'
   'pc:CLI11 2.1 libcli11-dev cli11-devel cli11'
   'pc:zlib - zlib1g-dev zlib-devel zlib'
+  'deb:/usr/share/javascript/chart.js/chart.min.js - libjs-chart.js - -'
 )
 needs_test=(
   'pc:gmock_main - libgmock-dev gmock-devel gtest'
@@ -51,6 +53,11 @@ needs_clang=(
 )
 needs_fuzz=(
   'rt:fuzzer - libclang-rt-14-dev compiler-rt compiler-rt'
+)
+needs_browser=(
+  'cmd:chromium - chromium chromium chromium'
+  'cmd:node - nodejs nodejs nodejs'
+  'cmd:npm - npm nodejs-npm npm'
 )
 }
 
@@ -89,6 +96,7 @@ have() {
       clang++ -fsanitize="$name" -x c++ -o /dev/null - 2>/dev/null \
         <<<'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }'
       ;;
+    deb) ! command -v apt-get >/dev/null || [[ -e $name ]] ;;
   esac
 }
 

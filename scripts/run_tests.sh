@@ -24,6 +24,9 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --lint               check formatting and run clang-tidy; no tests
   --static             build static binaries in build-test-static and run those
                        tests that start the programs
+  --browser            the HTML report in headless Chromium; installs it, Node
+                       and npm if need be, and from npm playwright-core, into
+                       build-test-browser
   --all                everything above, one after another: what CI runs
   -h, --help           print this help and exit
 
@@ -47,8 +50,8 @@ while (($#)); do
       esac
       shift
       ;;
-    --clang | --fuzz | --ladder | --lint | --static) modes+=("${1#--}") ;;
-    --all) modes+=(default lint clang static address ladder fuzz thread) ;;
+    --browser | --clang | --fuzz | --ladder | --lint | --static) modes+=("${1#--}") ;;
+    --all) modes+=(default lint clang static address ladder fuzz thread browser) ;;
     -h | --help)
       usage
       exit 0
@@ -80,7 +83,8 @@ run_in() {
   # What an earlier run left would be counted for a program that crashes before it writes its own.
   rm -f -- "$dir"/*.xml
   ran+=("$dir")
-  "$@" meson test -C "$dir" --no-rebuild --print-errorlogs "${meson_test[@]}" "${tests[@]}" >&2
+  "$@" meson test -C "$dir" --no-rebuild --print-errorlogs "${meson_test[@]}" "${tests[@]}" \
+    "${left_out[@]}" >&2
 }
 
 # By default asserts are on (b_ndebug=false), optimisation too: the tests are to meet the code that
@@ -89,7 +93,7 @@ run_in() {
 # who develop, not for those whose newer compiler knows a new warning.
 run_mode() {
   local mode=$1 dir=$root/build-test-$1
-  local meson_test=() targets=()
+  local meson_test=() targets=() left_out=(--no-suite=browser)
   local options=(-Dbuildtype=release -Db_ndebug=false)
   case $mode in
     default)
@@ -136,6 +140,13 @@ run_mode() {
       local -x TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
       meson_test=(--timeout-multiplier 4)
       ;;
+    browser)
+      need build test browser
+      targets=(tests/unit/compare/html/write_pages)
+      left_out=()
+      local tests=(--suite=browser)
+      local -x RINGECHO_REQUIRE_BROWSER=1
+      ;;
     lint)
       need build test lint
       lint
@@ -145,12 +156,20 @@ run_mode() {
   configure "$dir" "${options[@]}"
   build "$dir" "${targets[@]}"
   if [[ $mode == static ]]; then check_bare "$dir"; fi
+  if [[ $mode == browser ]]; then get_playwright "$dir/tests/report"; fi
   say "testing ${dir#"$root"/}"
   if [[ $mode == thread ]]; then
     run_in "$dir" steady_addresses
   else
     run_in "$dir"
   fi
+}
+
+# get_playwright DIR: into DIR/node_modules, in the version that tests/report/package.json names.
+get_playwright() {
+  cp -- "$root/tests/report/package.json" "$1"
+  quietly npm install --prefix "$1" --no-package-lock --ignore-scripts --no-audit --no-fund ||
+    die 'npm could not install playwright-core'
 }
 
 # check_bare DIR: what is installed needs no library, and as root it is seen to run where there is

@@ -80,7 +80,8 @@ function toDataset(figure, chart, series, sides, theme) {
   const color = theme.sides[series.side % theme.sides.length];
   const crowded = isCrowded(chart, sides);
   // Where dashes tell metrics apart, markers have to do for the sides.
-  const dashes = chart.series.some((other) => other.dashed) ? [] : DASHES[series.side % DASHES.length];
+  const metrics = chart.series.some((other) => other.dashed);
+  const dashes = metrics ? [] : DASHES[series.side % DASHES.length];
   const fill = (point) => (point && point.hollow ? theme.page : color);
   return {
     label: series.name,
