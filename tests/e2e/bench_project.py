@@ -35,6 +35,12 @@ def left_over(folder):
     return found
 
 
+def wait_for_both(script, bench, number):
+    """Until both programs of the run that is announced as [number/...] are at work."""
+    script.wait_for(rf"^\[{number}/", "err")
+    programs.wait_until(lambda: len(left_over(series_of(bench).name)) == 2, "both run")
+
+
 def rows(text, engine):
     """Of the table, as words."""
     return [line.split() for line in text.splitlines() if line.startswith(engine + " ")

@@ -176,6 +176,13 @@ def test_a_series_is_the_same_when_it_is_read_again():
         [run.name for run in matrix.runs(series.settings_of(document, None))]
 
 
+def test_a_series_is_written_whole_or_not_at_all(tmp_path):
+    series.write(tmp_path, {"schema": "ringecho.series", "schema_version": "1.0"})
+    with pytest.raises(TypeError):
+        series.write(tmp_path, {"schema": "ringecho.series", "other": object()})
+    assert series.read(tmp_path) == {"schema": "ringecho.series", "schema_version": "1.0"}
+
+
 def test_differing_options_are_found():
     found = settings_of()
     assert settings.differing(found, {"repeats": 6, "connections": [1, 64, 1_000, 10_000]}) is None

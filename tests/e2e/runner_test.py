@@ -9,7 +9,8 @@ import sys
 import pytest
 
 import programs
-from bench_project import SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of
+from bench_project import (SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of,
+                           wait_for_both)
 from conftest import require
 
 sys.path.insert(0, str(SCRIPTS))
@@ -207,7 +208,7 @@ def halted(tmp_path_factory):
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "4",
                                "--engines", "epoll", "--connections", "3", "--label", "a=b"])
     try:
-        script.wait_for(r"^\[3/4\]", "err")
+        wait_for_both(script, bench, 3)
         script.signal(signal.SIGINT)
         assert script.wait().code == 130
     finally:
@@ -301,7 +302,7 @@ def test_what_a_killed_runner_leaves_can_be_resumed(bench, started, run):
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
                                "--engines", "epoll", "--connections", "3"])
     started.append(script)
-    script.wait_for(r"^\[2/3\]", "err")
+    wait_for_both(script, bench, 2)
     script.signal(signal.SIGKILL)
     script.wait()
     folder = series_of(bench)
@@ -357,7 +358,7 @@ def test_an_interrupt_reaches_a_server_elsewhere(bench, started, elsewhere, run)
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
                                "--engines", "epoll", "--connections", "3", *options])
     started.append(script)
-    script.wait_for(r"^\[2/3\]", "err")
+    wait_for_both(script, bench, 2)
     script.signal(signal.SIGTERM)
     assert script.wait().code == 130
     folder = series_of(bench)
@@ -375,7 +376,7 @@ def test_a_killed_runner_leaves_no_server_elsewhere(bench, started, elsewhere):
                                "--engines", "epoll", "--connections", "3", "--connect",
                                "127.0.0.1", "--server-cmd", elsewhere])
     started.append(script)
-    script.wait_for(r"^\[2/3\]", "err")
+    wait_for_both(script, bench, 2)
     script.signal(signal.SIGKILL)
     script.wait()
     programs.wait_until(lambda: left_over(series_of(bench).name) == [], "nothing is left running")

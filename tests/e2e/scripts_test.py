@@ -10,7 +10,8 @@ import tempfile
 import pytest
 
 import programs
-from bench_project import SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of
+from bench_project import (SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of,
+                           wait_for_both)
 from conftest import require
 from namespaces import deny_io_uring
 
@@ -83,7 +84,7 @@ def test_an_interrupt_leaves_nothing_running_and_marks_what_there_is(bench, star
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "50",
                                "--engines", "epoll", "--connections", "3"])
     started.append(script)
-    script.wait_for(r"^\[3/50\]", "err")
+    wait_for_both(script, bench, 3)
     script.signal(number)
     ended = script.wait()
     assert ended.code == 130
