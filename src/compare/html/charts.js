@@ -168,8 +168,9 @@ function xScale(figure, chart, theme) {
     const margin = chart.x.quantity === 'tail' ? 1 : 1.3;
     base.min = low / margin;
     base.max = high * margin;
-  } else if (chart.bands.length === 0) {
-    base.min = 0;
+  } else {
+    base.min = Math.min(low, 0, ...chart.bands.map((band) => band.from));
+    base.max = chart.bands.length ? high : undefined;
   }
   if (chart.x.scale !== 'linear') {
     base.afterBuildTicks = (axis) => { axis.ticks = xTicks(chart, xs); };
@@ -261,8 +262,8 @@ function backdrop(chart, theme) {
     beforeDatasetsDraw({ ctx, chartArea: area, scales: { x, y } }) {
       ctx.save();
       for (const band of chart.bands) {
-        const from = Math.max(x.getPixelForValue(band.from), area.left);
-        const to = Math.min(x.getPixelForValue(band.to), area.right);
+        const from = x.getPixelForValue(band.from);
+        const to = x.getPixelForValue(band.to);
         ctx.fillStyle = theme.band;
         ctx.fillRect(from, area.top, to - from, area.height);
         ctx.fillStyle = theme.muted;

@@ -1,6 +1,8 @@
 // What was measured, where the sides differ, and which runs may be believed.
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -17,6 +19,11 @@
 
 namespace ringecho::compare::html {
 namespace {
+
+// What people ask first. The rest is a click away.
+constexpr std::string_view kMainKeys[] = {"connections", "size_bytes",        "depth",
+                                          "mode",        "rate_target_per_s", "engine",
+                                          "duration_ns", "server.threads",    "threads"};
 
 // Every different text once; more than a line holds are counted.
 std::string Distinct(const std::set<std::string>& texts) {
@@ -135,11 +142,17 @@ std::string LeftOutTable(const Comparison& comparison) {
 }  // namespace
 
 std::string CommonList(const Comparison& comparison) {
-  std::string out = "<dl class=\"common\">\n";
-  for (const auto& [key, value] : comparison.common)
-    AddEntry(out, AxisTitle(key), AxisValue(key, value));
-  AddMachine(out, comparison);
-  return out + "</dl>\n";
+  std::string main, rest;
+  for (const auto& [key, value] : comparison.common) {
+    const bool is_main =
+        std::find(std::begin(kMainKeys), std::end(kMainKeys), key) != std::end(kMainKeys);
+    AddEntry(is_main ? main : rest, AxisTitle(key), AxisValue(key, value));
+  }
+  AddMachine(main, comparison);
+  std::string out = absl::StrCat("<dl class=\"common\">\n", main, "</dl>\n");
+  if (rest.empty()) return out;
+  return absl::StrCat(out, "<details><summary>What else all runs have in common</summary>",
+                      "<dl class=\"common\">\n", rest, "</dl></details>\n");
 }
 
 std::string DifferenceTable(const Comparison& comparison) {

@@ -53,7 +53,8 @@ double FloorOf(const Comparison& comparison, const Cell& cell, size_t side) {
     for (const auto* result : {&measurement.server, &measurement.load}) {
       if (!*result || !(*result)->calibration) continue;
       const auto floor = NearestFloor(*(*result)->calibration, connections, size_bytes);
-      if (floor) floors.push_back(*floor);
+      if (!floor) continue;
+      floors.push_back(*floor);
       break;  // the other end measured the same machine
     }
   }

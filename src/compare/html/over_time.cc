@@ -123,8 +123,7 @@ Figure RateOverTimeFigure(const Comparison& comparison) {
   Figure figure = OverTime(comparison, Shown::kRate);
   figure.id = "rate-over-time";
   figure.title = "Throughput over time";
-  figure.caption =
-      "A line per repeat, a point per interval. What happens in the shaded warm-up does not count.";
+  figure.caption = "A line per repeat, a point per interval. The warm-up, shaded, does not count.";
   return figure;
 }
 

@@ -120,7 +120,7 @@ std::string Page(const Comparison& comparison, const Embedded& chart_js) {
   const std::vector<Section> sections = Sections(comparison);
   std::string out = absl::StrCat(
       Head(comparison, chart_js), "<body>\n", Opening(comparison), Navigation(sections),
-      "<main>\n<section id=\"verdicts\">\n<h2>Verdicts</h2>\n", VerdictTable(comparison),
+      "<main>\n<section id=\"verdicts\">\n<h2>Verdicts</h2>\n", VerdictTables(comparison),
       "</section>\n<section id=\"trust\">\n<h2>Environment and validity</h2>\n",
       DifferenceTable(comparison), ValidityTables(comparison), "</section>\n");
   if (!charts && !sections.empty()) {

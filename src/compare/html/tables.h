@@ -14,10 +14,11 @@ std::string Title(const Comparison& comparison);
 // The answer: one sentence per side, in how many cells each judged metric got which verdict.
 std::string Answer(const Comparison& comparison);
 
-// Per metric a block of rows, one per cell and side, and the geometric mean.
-std::string VerdictTable(const Comparison& comparison);
+// Per metric a block of rows, one per cell and side, and the geometric mean. Metrics that are not
+// judged have a table of their own, folded up.
+std::string VerdictTables(const Comparison& comparison);
 
-// What all runs had in common: configuration and machine.
+// What all runs had in common: configuration and machine, the details folded up.
 std::string CommonList(const Comparison& comparison);
 
 // Keys in which the sides differ; a sentence when there is none.

@@ -121,23 +121,24 @@ std::string FindingRow(const Comparison& comparison, const Finding& finding, dou
                   "<small>",
                   FormatRange(finding.change.low, finding.change.high, Quantity::kChange),
                   "</small></td><td class=\"plot\">", ChangePlot(finding.change, extent), "</td>");
-  if (!metric.judged) return absl::StrCat(out, "<td class=\"unjudged\">not judged</td></tr>\n");
+  if (!metric.judged) return absl::StrCat(out, "</tr>\n");
   absl::StrAppend(
       &out, "<td><span class=\"verdict ", ToAbsl(ClassOf(finding.judgement)), "\">",
       ToAbsl(Name(finding.judgement)), "</span><small>",
       std::isfinite(finding.p_adjusted) ? absl::StrFormat("p = %.2g", finding.p_adjusted) : "",
-      finding.note.empty() ? "" : " ", Escape(finding.note), "</small></td></tr>\n");
+      finding.note.empty() ? "" : "; ", Escape(finding.note), "</small></td></tr>\n");
   return out;
 }
 
 std::string OverallRow(const Comparison& comparison, const Overall& overall, size_t columns) {
   const bool many = comparison.sides.size() > 2;
+  const bool judged = comparison.metrics[overall.metric].judged;
   return absl::StrCat(
-      "<tr class=\"overall\"><th scope=\"row\" colspan=\"", columns - 3, "\">geometric mean",
-      many ? absl::StrCat(" of ", Escape(comparison.sides[overall.side])) : "", ", ", overall.cells,
-      overall.cells == 1 ? " cell" : " cells", "</th><td class=\"number change\">",
-      Format(overall.ratio - 1, Quantity::kChange),
-      "</td><td class=\"plot\"></td><td></td></tr>\n");
+      "<tr class=\"overall\"><th scope=\"row\" colspan=\"", columns - (judged ? 3 : 2),
+      "\">geometric mean", many ? absl::StrCat(" of ", Escape(comparison.sides[overall.side])) : "",
+      ", ", overall.cells, overall.cells == 1 ? " cell" : " cells",
+      "</th><td class=\"number change\">", Format(overall.ratio - 1, Quantity::kChange),
+      "</td><td class=\"plot\"></td>", judged ? "<td></td>" : "", "</tr>\n");
 }
 
 std::string MetricRows(const Comparison& comparison, size_t metric, size_t columns) {
@@ -156,6 +157,46 @@ std::string MetricRows(const Comparison& comparison, size_t metric, size_t colum
                       "\">", Escape(described.title), " <small>",
                       described.better == Better::kHigher ? "higher" : "lower",
                       " is better</small></th></tr>\n", rows, "</tbody>\n");
+}
+
+// Column heads; an empty one has no text to be a head with.
+std::vector<std::string> Heads(const Comparison& comparison, bool judged) {
+  const bool many = comparison.sides.size() > 2;
+  std::vector<std::string> heads;
+  for (const std::string& axis : comparison.axes) heads.push_back(AxisTitle(axis));
+  if (heads.empty()) heads.emplace_back("runs");
+  if (many) heads.push_back(comparison.vary);
+  heads.insert(heads.end(),
+               {comparison.sides[0], many ? "compared" : comparison.sides[1], "change", ""});
+  if (judged) heads.emplace_back("verdict");
+  return heads;
+}
+
+// Of the metrics that are judged or of the others; empty when there is no finding of such.
+std::string MetricsTable(const Comparison& comparison, bool judged, std::string_view id) {
+  if (comparison.findings.empty()) return "";
+  const std::vector<std::string> heads = Heads(comparison, judged);
+  std::string rows;
+  for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
+    if (comparison.metrics[metric].judged != judged) continue;
+    rows += MetricRows(comparison, metric, heads.size());
+  }
+  if (rows.empty()) return "";
+  std::string out =
+      absl::StrCat(OpenScroll(judged ? "Verdicts" : "Further metrics"),
+                   "<table class=\"findings\" id=\"", ToAbsl(id), "\"><caption>Every cell against ",
+                   Escape(comparison.sides[0]), "</caption>\n<thead><tr>");
+  const size_t plot = heads.size() - (judged ? 2 : 1);
+  for (size_t i = 0; i < heads.size(); ++i) {
+    if (i == plot) {
+      out += "<td class=\"plot\"></td>";
+    } else {
+      absl::StrAppend(&out, "<th scope=\"col\"",
+                      i + 3 >= plot && i < plot ? " class=\"number\"" : "", ">", Escape(heads[i]),
+                      "</th>");
+    }
+  }
+  return absl::StrCat(out, "</tr></thead>\n", rows, "</table></div>\n");
 }
 
 }  // namespace
@@ -187,40 +228,22 @@ std::string Answer(const Comparison& comparison) {
   return "<p class=\"answer\">There is nothing to judge: no cell has runs of both sides.</p>\n";
 }
 
-std::string VerdictTable(const Comparison& comparison) {
-  if (comparison.findings.empty()) return "";
-  std::vector<std::string> heads;
-  for (const std::string& axis : comparison.axes) heads.push_back(Escape(AxisTitle(axis)));
-  if (heads.empty()) heads.emplace_back("runs");
-  const bool many = comparison.sides.size() > 2;
-  if (many) heads.push_back(Escape(comparison.vary));
-  const size_t numbers = heads.size();
-  heads.push_back(Escape(comparison.sides[0]));
-  heads.push_back(many ? "compared" : Escape(comparison.sides[1]));
-  heads.insert(heads.end(), {"change", "", "verdict"});
-  std::string out = absl::StrCat(
-      "<p>Medians with 95% intervals; n is the number of ",
-      comparison.by_boot ? "boots" : "repeats",
-      ". A change is faster or slower when it is at least ",
-      absl::StrFormat("%.3g", comparison.min_effect * 100), "% and not chance (p below ",
-      absl::StrFormat("%.3g", comparison.alpha),
-      " after Holm's correction); ~ is no difference that can be told from noise.</p>\n",
-      OpenScroll("Verdicts"), "<table id=\"verdict\"><caption>Every cell against ",
-      Escape(comparison.sides[0]), "</caption>\n<thead><tr>");
-  for (size_t i = 0; i < heads.size(); ++i) {
-    const bool number = i >= numbers && i < numbers + 3;
-    if (heads[i].empty()) {
-      out += "<td></td>";
-    } else {
-      absl::StrAppend(&out, "<th scope=\"col\"", number ? " class=\"number\"" : "", ">", heads[i],
-                      "</th>");
-    }
+std::string VerdictTables(const Comparison& comparison) {
+  std::string out = MetricsTable(comparison, true, "verdict");
+  if (!out.empty()) {
+    out = absl::StrCat("<p>Medians with 95% intervals; n is the number of ",
+                       comparison.by_boot ? "boots" : "repeats",
+                       ". A change is faster or slower when it is at least ",
+                       absl::StrFormat("%.3g", comparison.min_effect * 100),
+                       "% and not chance (p below ", absl::StrFormat("%.3g", comparison.alpha),
+                       " after Holm's correction); ~ is no difference that can be told from "
+                       "noise.</p>\n",
+                       out);
   }
-  out += "</tr></thead>\n";
-  for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
-    out += MetricRows(comparison, metric, heads.size());
-  }
-  return out + "</table></div>\n";
+  const std::string further = MetricsTable(comparison, false, "further");
+  if (further.empty()) return out;
+  return absl::StrCat(out, "<details><summary>Further metrics, which are not judged</summary>\n",
+                      further, "</details>\n");
 }
 
 }  // namespace ringecho::compare::html

@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/status.h"
 #include "base/units.h"
 
@@ -32,17 +33,12 @@ std::optional<double> AsDouble(const std::optional<T>& value) {
 }  // namespace
 
 std::string AxisTitle(std::string_view axis) {
-  constexpr std::pair<std::string_view, std::string_view> kTitles[] = {
-      {"size_bytes", "size"},
-      {"rate_target_per_s", "offered rate"},
-      {"duration_ns", "duration"},
-      {"warmup_ns", "warm-up"},
-      {"messages_per_connection", "messages per connection"},
-  };
-  for (const auto& [key, title] : kTitles) {
-    if (axis == key) return std::string(title);
+  if (axis == "rate_target_per_s") return "offered rate";
+  if (axis.starts_with("label.")) return std::string(axis);
+  for (const std::string_view unit : {"_bytes", "_ns"}) {
+    if (axis.ends_with(unit)) axis.remove_suffix(unit.size());
   }
-  return std::string(axis);
+  return absl::StrReplaceAll(ToAbsl(axis), {{"_", " "}, {".", " "}});
 }
 
 std::string AxisValue(std::string_view axis, std::string_view value) {

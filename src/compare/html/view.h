@@ -15,7 +15,8 @@ namespace ringecho::compare::html {
 
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// "connections" -> "connections", "size_bytes" -> "size", "rate_target_per_s" -> "offered rate".
+// "size_bytes" -> "size", "server.cpus" -> "server cpus", "rate_target_per_s" -> "offered rate";
+// units go because AxisValue writes them. Labels keep their names.
 std::string AxisTitle(std::string_view axis);
 
 // A value of such a key as people read it: "10000" connections -> "10,000", "4096" of size_bytes ->

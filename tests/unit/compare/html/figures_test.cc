@@ -228,6 +228,15 @@ TEST(FloorFigure, DividesByTheFloorOfTheNearestCase) {
   EXPECT_THAT(chart.series[0].points[0].text, HasSubstr("/ 5.00 us)"));
 }
 
+TEST(FloorFigure, TakesTheLoadGeneratorsWhereTheServerHasNone) {
+  Comparison comparison = EnginesFixture();
+  for (Measurement& measurement : comparison.measurements) {
+    measurement.load->calibration = measurement.server->calibration;
+    measurement.server->calibration->loopback_echo_floor.clear();
+  }
+  EXPECT_THAT(FloorFigure(comparison).charts, SizeIs(1));
+}
+
 TEST(FloorFigure, IsAbsentWithoutCalibration) {
   Comparison comparison = EnginesFixture();
   for (Measurement& measurement : comparison.measurements) measurement.server->calibration.reset();

@@ -101,27 +101,30 @@ TEST(HtmlVerdictTable, HasBaseNewChangeIntervalAndWord) {
                           Judgement::kInconclusive,
                           ""}};
   comparison.overall = {{1, 0, 1, 1.1027}};
-  const std::string table = html::VerdictTable(comparison);
+  const std::string table = html::VerdictTables(comparison);
   EXPECT_THAT(table, HasSubstr("<th scope=\"row\">10,000</th>"));
   EXPECT_THAT(table, HasSubstr("92,795<small>90,000 to 95,000, n=6</small>"));
   EXPECT_THAT(table, HasSubstr("102,322<small>101,000 to 104,000, n=5</small>"));
   EXPECT_THAT(table, HasSubstr("+10.3%<small>+7.0% to +13.0%</small>"));
-  EXPECT_THAT(table, HasSubstr("<span class=\"verdict faster\">faster</span><small>p = 0.016 a "
-                               "note</small>"));
+  EXPECT_THAT(table, HasSubstr("<span class=\"verdict faster\">faster</span><small>p = 0.016; "
+                               "a note</small>"));
   EXPECT_THAT(table, HasSubstr("108 ms<small>n=6</small>"));
-  EXPECT_THAT(table, HasSubstr("<td class=\"unjudged\">not judged</td>"));
+  const size_t further = table.find("<details><summary>Further metrics");
+  EXPECT_LT(table.find("102,322"), further);
+  EXPECT_GT(table.find("108 ms"), further);
+  EXPECT_THAT(table.substr(further), Not(HasSubstr("<span class=\"verdict")));
   EXPECT_THAT(table, HasSubstr("geometric mean, 1 cell</th><td class=\"number change\">+10.3%"));
   EXPECT_EQ(Count(table, "<tr class=\"overall\">"), 1U);
 }
 
 TEST(HtmlVerdictTable, NamesTheSideWhereThereAreSeveral) {
-  const std::string table = html::VerdictTable(OpenLoopFixture());
+  const std::string table = html::VerdictTables(OpenLoopFixture());
   EXPECT_THAT(table, HasSubstr("<td>6.6.92</td>"));
   EXPECT_THAT(table, HasSubstr("geometric mean of 6.12.30, 10 cells"));
-  EXPECT_THAT(table, HasSubstr("inconclusive</span><small>p = 0.026 takes 4 repeats or more"));
+  EXPECT_THAT(table, HasSubstr("inconclusive</span><small>p = 0.026; takes 4 repeats or more"));
   // Ten cells, two sides, three metrics that have values.
   EXPECT_EQ(Count(table, "<span class=\"verdict "), 40U);
-  EXPECT_EQ(Count(table, "not judged"), 20U);
+  EXPECT_EQ(Count(table, "<td class=\"number change\">"), 60U + 6U);
 }
 
 TEST(HtmlContext, TellsDifferencesAndWhatMayBeBelieved) {
@@ -139,6 +142,17 @@ TEST(HtmlContext, TellsDifferencesAndWhatMayBeBelieved) {
                                   "<td class=\"number\">0</td>"));
   EXPECT_THAT(validity, HasSubstr("interrupted after 3.1 s"));
   EXPECT_THAT(html::DifferenceTable(Comparison()), HasSubstr("differ in nothing"));
+}
+
+TEST(HtmlContext, ShowsFirstWhatPeopleAskFirst) {
+  Comparison comparison = EnginesFixture();
+  comparison.common.emplace_back("server.idle_timeout_ns", "1500000000");
+  const std::string list = html::CommonList(comparison);
+  const size_t rest = list.find("<details>");
+  EXPECT_LT(list.find("<dt>size</dt><dd>64 B</dd>"), rest);
+  EXPECT_LT(list.find("<dt>kernel</dt><dd>6.12.30</dd>"), rest);
+  EXPECT_GT(list.find("<dt>server idle timeout</dt><dd>1.50 s</dd>"), rest);
+  EXPECT_THAT(html::CommonList(EnginesFixture()), Not(HasSubstr("<details>")));
 }
 
 TEST(HtmlContext, CountsACheckThatFailedOnBothEndsOnce) {
