@@ -4,7 +4,7 @@
 # Beside the target it keeps TARGET.corpus/, what reached new code in earlier runs, and
 # TARGET.findings/, the inputs that crashed, hung (more than 30 s) or took too much memory.
 set -euo pipefail
-target=$1 seeds=$2
+target=$(realpath -- "$1") seeds=$2
 corpus=$target.corpus findings=$target.findings
 mkdir -p -- "$corpus" "$findings"
 
