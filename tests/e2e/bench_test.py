@@ -127,8 +127,8 @@ def test_what_is_wrong_in_a_scenario_is_named(tmp_path, was, now, said):
 
 # --- the matrix and its order ---
 
-AXES = {"engine": ["io_uring", "epoll"], "connections": [1, 64], "size_bytes": [64], "depth": [1, 8],
-        "threads": [1]}
+AXES = {"engine": ["io_uring", "epoll"], "connections": [1, 64], "size_bytes": [64],
+        "depth": [1, 8], "threads": [1]}
 
 
 def test_cells_are_every_combination_with_the_sides_next_to_each_other():
@@ -154,8 +154,9 @@ def test_shuffled_visits_every_cell_once_per_repeat_and_the_seed_tells_how():
     assert plan == matrix.ordered(AXES, "engine", 4, "shuffled", 7)
     assert plan != matrix.ordered(AXES, "engine", 4, "shuffled", 8)
     turns = [plan[8 * repeat:8 * repeat + 8] for repeat in range(4)]
+    every = sorted(map(str, matrix.cells(AXES, "engine")))
     for turn in turns:
-        assert sorted(map(str, matrix.cells(AXES, "engine"))) == sorted(str(cell) for _, cell in turn)
+        assert sorted(str(cell) for _, cell in turn) == every
     assert len({str([cell for _, cell in turn]) for turn in turns}) == 4
 
 
@@ -256,7 +257,8 @@ def test_one_cpu_is_shared_and_told_before():
     assert "only one CPU" in found.notes[0]
 
 
-@pytest.mark.parametrize("where, threads", [(topology(4), 4), (topology(1), 2), (topology(1, 2), 2)])
+@pytest.mark.parametrize("where, threads", [
+    (topology(4), 4), (topology(1), 2), (topology(1, 2), 2)])
 def test_threads_that_do_not_fit(where, threads):
     with pytest.raises(cpus.Impossible, match="do not fit"):
         cpus.lay_out(where, settings_of(), threads)
@@ -325,12 +327,12 @@ GOOD = {
 
 
 def stat(busy=0, idle=0, steal=0):
-    return "\n".join(["cpu 1 2 3 4 5 6 7 8 0 0", *(
-        f"cpu{cpu} {1000 + busy} 0 0 {5000 + idle} 0 0 0 {steal} 0 0" for cpu in range(2)), "intr 9"])
+    ticks = f"{1000 + busy} 0 0 {5000 + idle} 0 0 0 {steal} 0 0"
+    return "\n".join(["cpu 1 2 3 4 5 6 7 8 0 0", f"cpu0 {ticks}", f"cpu1 {ticks}", "intr 9"])
 
 
 def checked(root, changed=None, second=None, **keywords):
-    """[(id, text, fix)] of the good machine with changed files; `second`: what CPUs do meanwhile."""
+    """Warnings of the good machine with changed files; `second`: what its CPUs do meanwhile."""
     write(root, {**GOOD, "proc/stat": stat(), **(changed or {})})
 
     def sleep(_):
@@ -411,7 +413,8 @@ def test_limits_are_those_of_what_is_asked_for(tmp_path):
 
 
 def test_a_machine_is_known_again_but_not_by_name(tmp_path):
-    write(tmp_path, {**GOOD, "proc/stat": stat(), "proc/cpuinfo": "processor: 0\nmodel name\t: Fast",
+    write(tmp_path, {**GOOD, "proc/stat": stat(),
+                     "proc/cpuinfo": "processor: 0\nmodel name\t: Fast",
                      "proc/sys/kernel/osrelease": "6.1.0", "proc/sys/kernel/version": "#1 SMP",
                      "proc/sys/kernel/random/boot_id": "b-o-o-t"})
     assert preflight.identity(preflight.Machine(tmp_path)) == (
@@ -451,7 +454,8 @@ def test_arguments_reach_the_server_through_two_shells_as_they_are():
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_what_runs_elsewhere_ends_with_its_standard_input(shell):
     started = subprocess.Popen(
-        servers.fill(f"{shell} -c 'echo up; {{args}}'", ["sleep", "1000"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        servers.fill(f"{shell} -c 'echo up; {{args}}'", ["sleep", "1000"]),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert started.stdout.readline() == "up\n"
         assert started.poll() is None
@@ -464,6 +468,10 @@ def test_what_runs_elsewhere_ends_with_its_standard_input(shell):
 
 
 def test_the_exit_code_of_what_runs_elsewhere_comes_back():
-    ended = subprocess.run(servers.fill("sh -c 'sh -c \"exit 3\" {args}'", []), check=False,
-                           stdin=subprocess.PIPE, timeout=30)
-    assert ended.returncode == 3
+    started = subprocess.Popen(servers.fill("sh -c 'sh -c \"exit 3\" {args}'", []),
+                               stdin=subprocess.PIPE)
+    try:
+        assert started.wait(30) == 3  # while its standard input is still open
+    finally:
+        started.kill()
+        started.stdin.close()
