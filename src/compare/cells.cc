@@ -96,7 +96,10 @@ class CellFinder {
   }
 
   void FindDifferences() {
-    for (const std::string& key : AllKeys(entries_)) {
+    const std::set<std::string> all = AllKeys(entries_);
+    std::vector<std::string> keys(all.begin(), all.end());
+    std::sort(keys.begin(), keys.end(), KeyLess);  // the telling ones first
+    for (const std::string& key : keys) {
       const bool label = key.rfind("label.", 0) == 0;
       if (key == out_.vary || label || std::find(keys_.begin(), keys_.end(), key) != keys_.end()) {
         continue;

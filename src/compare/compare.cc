@@ -111,6 +111,7 @@ void NoteSuspects(const std::vector<Entry>& entries, Comparison& comparison) {
   }
   if (suspects == 0) return;
   std::vector<std::string> parts;
+  parts.reserve(checks.size());
   for (const auto& [id, count] : checks)
     parts.push_back(absl::StrCat(report::OneLine(id), " ", count));
   comparison.notes.push_back(
@@ -138,10 +139,15 @@ void NoteMethod(Comparison& comparison) {
 
 // Those that count; the others go to Comparison::left_out.
 std::vector<Entry> Admit(Comparison& comparison) {
+  // A server's result alone is one where there are no others; beside them it is half a run.
+  const bool loads = std::any_of(comparison.measurements.begin(), comparison.measurements.end(),
+                                 [](const Measurement& one) { return one.load.has_value(); });
   std::vector<Entry> entries;
   for (size_t i = 0; i < comparison.measurements.size(); ++i) {
     const Measurement& measurement = comparison.measurements[i];
-    if (std::optional<std::string> reason = WhyNot(measurement)) {
+    if (loads && !measurement.load) {
+      comparison.left_out.push_back({i, "the load generator wrote no result"});
+    } else if (std::optional<std::string> reason = WhyNot(measurement)) {
       comparison.left_out.push_back({i, report::OneLine(*reason)});
     } else {
       entries.push_back(
@@ -151,12 +157,21 @@ std::vector<Entry> Admit(Comparison& comparison) {
   return entries;
 }
 
-absl::Status NothingLeft(const Comparison& comparison) {
-  if (comparison.left_out.empty()) return absl::InvalidArgumentError("there are no results");
-  const LeftOut& first = comparison.left_out.front();
-  return absl::FailedPreconditionError(
-      absl::StrCat("none of the ", comparison.measurements.size(), " results can be used; ",
-                   comparison.measurements[first.measurement].name, ": ", first.reason));
+// A series of which nothing is left would silently be no part of the answer.
+absl::Status CheckEverySeriesCounts(const std::vector<Entry>& entries,
+                                    const Comparison& comparison) {
+  if (comparison.measurements.empty()) return absl::InvalidArgumentError("there are no results");
+  for (const LeftOut& left : comparison.left_out) {
+    const Measurement& measurement = comparison.measurements[left.measurement];
+    const bool counts = std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+      return entry.series == measurement.series;
+    });
+    if (counts) continue;
+    return absl::FailedPreconditionError(absl::StrCat("no result of ", measurement.series,
+                                                      " can be used; ", measurement.name, ": ",
+                                                      left.reason));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -168,7 +183,7 @@ absl::StatusOr<Comparison> Compare(std::vector<Measurement> measurements,
   comparison.measurements = std::move(measurements);
   comparison.min_effect = options.min_effect;
   std::vector<Entry> entries = Admit(comparison);
-  if (entries.empty()) return NothingLeft(comparison);
+  RINGECHO_RETURN_IF_ERROR(CheckEverySeriesCounts(entries, comparison));
   RINGECHO_RETURN_IF_ERROR(FindSides(options, entries, comparison));
   RINGECHO_RETURN_IF_ERROR(CheckAxes(options, entries, comparison.vary));
   RINGECHO_RETURN_IF_ERROR(FindCells(options, entries, comparison));

@@ -138,11 +138,12 @@ std::string FormatChange(const Estimate& change) {
 
 std::string FormatP(double p) {
   if (!std::isfinite(p)) return "-";
-  return p < 0.0001 ? "<0.0001" : absl::StrFormat(p < 0.01 ? "%.4f" : "%.3f", p);
+  if (p < 0.0001) return "<0.0001";
+  return p < 0.01 ? absl::StrFormat("%.4f", p) : absl::StrFormat("%.3f", p);
 }
 
 std::string Phrase(std::string_view key, std::string_view value) {
-  const std::string text(value);
+  std::string text(value);
   int64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool is_number = error == std::errc() && end == text.data() + text.size();

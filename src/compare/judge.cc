@@ -119,6 +119,7 @@ std::vector<double> Samples(const Comparison& comparison, const std::vector<size
   }
   if (!comparison.by_boot) return values;
   std::vector<double> medians;
+  medians.reserve(boots.size());
   for (const auto& [boot, of_boot] : boots) medians.push_back(Median(of_boot));
   return medians;
 }

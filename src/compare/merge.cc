@@ -387,6 +387,7 @@ absl::StatusOr<Result> Merge(std::vector<Result> results) {
     return OffsetNs(given_first, a) < OffsetNs(given_first, b);
   });
   std::vector<int64_t> offsets_ns;
+  offsets_ns.reserve(results.size());
   for (const Result& result : results) offsets_ns.push_back(OffsetNs(results.front(), result));
 
   Result out = results.front();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "report/one_line.h"
 
 namespace ringecho::compare {
 namespace {
@@ -211,13 +212,18 @@ std::set<std::string> AllKeys(const std::vector<Entry>& entries) {
 absl::Status Refusal(std::string_view first, const std::vector<std::string>& sides,
                      const std::vector<Difference>& differences) {
   constexpr size_t kValueMax = 100;
+  constexpr size_t kMost = 12;
   std::string text = absl::StrCat(base::ToAbsl(first), ":");
-  for (const Difference& difference : differences) {
+  for (size_t i = 0; i < differences.size(); ++i) {
+    if (i == kMost) {
+      absl::StrAppend(&text, "\n  and ", differences.size() - kMost, " more keys");
+      break;
+    }
+    const Difference& difference = differences[i];
     absl::StrAppend(&text, "\n  ", difference.key);
-    for (size_t i = 0; i < difference.values.size(); ++i) {
-      std::string value = difference.values[i];
-      if (value.size() > kValueMax) value = value.substr(0, kValueMax) + "...";
-      absl::StrAppend(&text, "\n    ", sides[i], ": ", value);
+    for (size_t side = 0; side < difference.values.size(); ++side) {
+      absl::StrAppend(&text, "\n    ", sides[side], ": ",
+                      report::OneLine(difference.values[side], kValueMax));
     }
   }
   absl::StrAppend(&text,

@@ -362,6 +362,31 @@ TEST(OneSide, IsFineForATableOfMedians) {
   EXPECT_THAT(comparison->findings, IsEmpty());
 }
 
+TEST(Validity, HalfARunIsLeftOut) {
+  std::vector<Measurement> all = TwoEngines(5);
+  all[0].load.reset();
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  ASSERT_EQ(comparison->left_out.size(), 1U);
+  EXPECT_THAT(comparison->left_out[0].reason, HasSubstr("load generator"));
+  // Where there are only servers' results these are what is compared.
+  for (Measurement& one : all) one.load.reset();
+  auto servers = Compare(all, {});
+  ASSERT_TRUE(servers.ok()) << servers.status();
+  EXPECT_EQ(FindingOf(*servers, "server_cpu_ns_per_message").judgement, Judgement::kSame);
+}
+
+TEST(Validity, ASeriesOfWhichNothingIsLeftIsAnError) {
+  auto all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  for (Measurement& one : all) {
+    if (one.series == "two") one.load->run.status = report::RunStatus::kInterrupted;
+  }
+  auto comparison = Compare(all, {});
+  EXPECT_EQ(comparison.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(comparison.status().message()),
+              testing::AllOf(HasSubstr("no result of two"), HasSubstr("interrupted")));
+}
+
 TEST(Nothing, IsAnError) {
   EXPECT_FALSE(Compare({}, {}).ok());
   std::vector<Measurement> all = TwoEngines(1);
