@@ -11,12 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "base/status.h"
 
 namespace ringecho::compare::html {
 namespace {
 
-using base::ToAbsl;
 using nlohmann::json;
 
 std::string_view Name(Scale scale) {

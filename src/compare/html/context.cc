@@ -96,8 +96,9 @@ std::string Badges(const Comparison& comparison) {
   }
   std::string out = "<p class=\"badges\">";
   absl::StrAppend(&out, "<span class=\"badge valid\">", counts[0], " valid</span> ");
-  absl::StrAppend(&out, "<span class=\"badge suspect\">", counts[1], " suspect</span> ");
-  absl::StrAppend(&out, "<span class=\"badge left-out\">", comparison.left_out.size(),
+  absl::StrAppend(&out, "<span class=\"badge", counts[1] > 0 ? " suspect" : "", "\">", counts[1],
+                  " suspect</span> ");
+  absl::StrAppend(&out, "<span class=\"badge\">", comparison.left_out.size(),
                   " left out</span></p>\n");
   return out;
 }

@@ -124,9 +124,9 @@ Figure FloorFigure(const Comparison& comparison) {
   figure.id = "floor";
   figure.title = "Server CPU per message against the floor";
   figure.caption =
-      "The floor is one echo over loopback on this kernel without any engine, both ends of it, "
-      "measured beside the runs. What stands above it is the price of waiting and of many "
-      "connections; lower is better.";
+      "The floor is one echo over loopback on this kernel without any engine, measured beside the "
+      "runs by one thread that is both ends and never waits. The server is one end: what it takes "
+      "beyond half of the floor is the price of waiting and of many connections. Lower is better.";
   figure.draw = Draw::kBars;
   AddChart(
       comparison, "multiple of the floor",

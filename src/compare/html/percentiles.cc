@@ -30,11 +30,9 @@ void AddRun(const Measurement& measurement, Merged& merged) {
   if (!response || response->count == 0) return;
   ++merged.runs;
   auto decoded = stats::DecodeV2Base64(response->hdr_v2);
-  if (!decoded.ok()) {
-    ++merged.unusable;
-  } else if (!merged.histogram) {
+  if (decoded.ok() && !merged.histogram) {
     merged.histogram = *std::move(decoded);
-  } else if (!merged.histogram->Add(*decoded).ok()) {
+  } else if (!decoded.ok() || !merged.histogram->Add(*decoded).ok()) {
     ++merged.unusable;
   }
 }

@@ -55,6 +55,7 @@ std::string MetricAnswer(const Comparison& comparison, size_t side, size_t metri
   }
   if (cells == 0) return "";
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [judgement, count] : counts) {
     parts.push_back(absl::StrFormat("<span class=\"verdict %s\">%s</span> in %d",
                                     ToAbsl(ClassOf(judgement)), ToAbsl(Name(judgement)), count));
