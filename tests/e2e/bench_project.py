@@ -38,7 +38,8 @@ def left_over(folder):
 def wait_for_both(script, bench, number):
     """Until both programs of the run that is announced as [number/...] are at work."""
     script.wait_for(rf"^\[{number}/", "err")
-    programs.wait_until(lambda: len(left_over(series_of(bench).name)) == 2, "both run")
+    project = bench.parent.parent
+    programs.wait_until(lambda: len(left_over(project)) == 2, "both run")
 
 
 def rows(text, engine):

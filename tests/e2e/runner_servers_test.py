@@ -33,58 +33,58 @@ def signals():
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """A command that plays ssh: it passes on bytes but no signals, and joins its arguments."""
+    """Options for a command that plays ssh: it passes on bytes but no signals, and joins its
+    arguments. A label tells left_over() whose programs those are."""
     ssh = tmp_path / "ssh"
     ssh.write_text('#!/bin/sh\nshift\ntrap "" TERM INT HUP\nsetsid -w sh -c "$*"\n')
     ssh.chmod(0o755)
-    return f"{ssh} host {programs.SERVER} {{args}}"
+    return ["--connect", "127.0.0.1", "--server-cmd", f"{ssh} host {programs.SERVER} {{args}}",
+            "--label", f"test={tmp_path}"]
 
 
 def test_a_server_elsewhere_is_started_stopped_and_its_result_comes_back(
-        bench, run, validated, elsewhere):
-    ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "2,5", "--connect",
-                 "127.0.0.1", "--server-cmd", elsewhere, "--label", "a=it's & so"])
+        bench, run, validated, elsewhere, tmp_path):
+    ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "2,5", *elsewhere,
+                 "--label", "a=it's & so"])
     assert ended.code == 0, ended
     folder = series_of(bench)
     assert len(rows(ended.out, "epoll")) == 2
     for path in sorted(folder.glob("*.server.json")):
         server = validated(path)
         assert server["run"]["status"] == "ok" and server["totals"]["messages"] > 0
-        assert server["run"]["labels"] == {"a": "it's & so"}
+        assert server["run"]["labels"] == {"test": str(tmp_path), "a": "it's & so"}
     assert not list(folder.glob("*.part"))
-    assert left_over(folder.name) == []
+    assert left_over(tmp_path) == []
     # No addresses or hosts where results are shared.
     assert "127.0.0.1" not in (folder / "series.json").read_text()
     assert "ssh" not in (folder / "series.json").read_text()
 
 
-def test_an_interrupt_reaches_a_server_elsewhere(bench, started, elsewhere, run):
-    options = ["--connect", "127.0.0.1", "--server-cmd", elsewhere]
+def test_an_interrupt_reaches_a_server_elsewhere(bench, started, elsewhere, run, tmp_path):
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
-                               "--engines", "epoll", "--connections", "3", *options])
+                               "--engines", "epoll", "--connections", "3", *elsewhere])
     started.append(script)
     wait_for_both(script, bench, 2)
     script.signal(signal.SIGTERM)
     assert script.wait().code == 130
     folder = series_of(bench)
-    programs.wait_until(lambda: left_over(folder.name) == [], "nothing is left running")
+    programs.wait_until(lambda: left_over(tmp_path) == [], "nothing is left running")
     assert not list(folder.glob("*.part"))
     # What is not kept has to be given again.
     without = run([bench, "--no-build", "--resume", folder])
     assert without.code == 2 and "give them again" in without.err
-    assert run([bench, "--no-build", "--resume", folder, *options]).code == 0
+    assert run([bench, "--no-build", "--resume", folder, *elsewhere]).code == 0
     assert state_of(bench)["status"] == "complete"
 
 
-def test_a_killed_runner_leaves_no_server_elsewhere(bench, started, elsewhere):
+def test_a_killed_runner_leaves_no_server_elsewhere(bench, started, elsewhere, tmp_path):
     script = programs.Program([bench, "--no-build", "--duration", "500ms", "--repeats", "3",
-                               "--engines", "epoll", "--connections", "3", "--connect",
-                               "127.0.0.1", "--server-cmd", elsewhere])
+                               "--engines", "epoll", "--connections", "3", *elsewhere])
     started.append(script)
     wait_for_both(script, bench, 2)
     script.signal(signal.SIGKILL)
     script.wait()
-    programs.wait_until(lambda: left_over(series_of(bench).name) == [], "nothing is left running")
+    programs.wait_until(lambda: left_over(tmp_path) == [], "nothing is left running")
 
 
 @pytest.mark.parametrize("command, said", [
