@@ -217,6 +217,8 @@ def _make(given, plan, machine, executables, folder, document):
     code = _run(given, plan, executables, folder, document)
     process.SIGNALS.install()  # comparing may take a while, too
     runner.print_outcome(folder, verdict.Judge(executables.compare))
+    if document["status"] != series_.COMPLETE:
+        say(f"to go on: scripts/run_bench.sh --resume {shlex.quote(str(folder))}")
     return code
 
 

@@ -91,6 +91,7 @@ def test_an_interrupt_leaves_nothing_running_and_marks_what_there_is(bench, star
     folder = series_of(bench)
     assert state_of(bench)["status"] == "interrupted"
     assert "incomplete: interrupted, 2 of 50 runs made" in ended.out
+    assert ended.err_lines[-1] == f"to go on: scripts/run_bench.sh --resume {folder}"
     assert len(rows(ended.out, "epoll")) == 1
     assert (folder / "table.txt").read_text() == ended.out
     programs.wait_until(lambda: left_over(folder) == [], "nothing is left running")
