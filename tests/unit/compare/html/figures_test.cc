@@ -109,7 +109,8 @@ TEST(OfferedLoadFigure, HasP50AndP99OfOpenLoops) {
 }
 
 TEST(OfferedLoadFigure, MarksRatesThatWereNotReached) {
-  for (const Series& series : OfferedLoadFigure(OpenLoopFixture()).charts[0].series) {
+  const Figure figure = OfferedLoadFigure(OpenLoopFixture());
+  for (const Series& series : figure.charts.at(0).series) {
     EXPECT_TRUE(series.points.back().hollow) << series.name;
     EXPECT_FALSE(series.points.front().hollow && series.points[1].hollow) << series.name;
   }
