@@ -103,8 +103,9 @@ def test_real_runs_of_one_build_are_compared_as_they_are(engine, tmp_path, start
             server = start_server("-i", "100ms", engine=engine, json_path=f"{path}.server.json")
             ended, _ = run_load(server.address, "-c", "2", "-d", "200ms", "--warmup", "0",
                                 json_path=f"{path}.load.json")
-            assert ended.code == 0
-            assert server.stop().code == 0
+            assert ended.code == 0, ended
+            stopped = server.stop()
+            assert stopped.code == 0, stopped
     ended = compare(tmp_path / "a", tmp_path / "b", "--format", "json")
     assert ended.code == 0, ended
     document, found = verdicts(ended)
@@ -113,7 +114,8 @@ def test_real_runs_of_one_build_are_compared_as_they_are(engine, tmp_path, start
     assert found == dict.fromkeys(JUDGED, "inconclusive")
     assert "it takes 5 of each" in document["findings"][0]["note"]
     ids = {metric["id"] for metric in document["metrics"]}
-    assert {"p50_ns", "p99_9_ns", "syscalls_per_message", "bytes_per_connection"} <= ids
+    # Memory per connection is not among them: two connections may need no page more.
+    assert {"p50_ns", "p99_9_ns", "syscalls_per_message"} <= ids
 
 
 def test_the_same_twice_is_the_same(series, compare):
