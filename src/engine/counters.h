@@ -25,6 +25,7 @@ struct alignas(64) Counters {
 
   Counter syscalls;     // system calls made by the engine's thread, all kinds
   Counter enter_calls;  // io_uring_enter, or epoll_wait
+  Counter spun_ns;      // CPU time spent looking for events in vain, ns
   Counter submissions;  // SQEs handed to the kernel
   Counter completions;  // CQEs taken, or events returned by epoll_wait
 
@@ -60,6 +61,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"bytes_sent", &Counters::bytes_sent},
     CounterField{"syscalls", &Counters::syscalls},
     CounterField{"enter_calls", &Counters::enter_calls},
+    CounterField{"spun_ns", &Counters::spun_ns},
     CounterField{"submissions", &Counters::submissions},
     CounterField{"completions", &Counters::completions},
     CounterField{"multishot_rearms", &Counters::multishot_rearms},

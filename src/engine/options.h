@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/feature_set.h"
+#include "engine/wait.h"
 
 namespace ringecho::engine {
 
@@ -52,6 +53,8 @@ struct Options {
   // Memory that Send may point into; registered with the kernel where that helps. Must outlive the
   // engine. Empty for a handler that only echoes.
   std::span<const std::byte> payload_region = {};
+
+  WaitPolicy wait = {};
 
   // io_uring: what may be used and what must be, and ring sizes. CQ 0 sizes it for max_connections.
   FeatureRequest features = {};

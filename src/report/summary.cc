@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/units.h"
 #include "report/result_json.h"
+#include "report/validity.h"
 
 namespace ringecho::report {
 namespace {
@@ -80,11 +81,13 @@ void AddThroughput(std::string& out, const Totals& totals) {
                       absl::StrFormat("%.1f", totals.bytes_per_s / 1e6), " MB/s"));
 }
 
-void AddCpu(std::string& out, const Resources& resources) {
+void AddCpu(std::string& out, const Result& result) {
+  const Resources& resources = result.resources;
   std::string text = absl::StrCat("user ", FormatDuration(resources.user_ns), ", system ",
                                   FormatDuration(resources.system_ns));
-  if (resources.cpu_share)
-    absl::StrAppendFormat(&text, ", busy %.0f%%", *resources.cpu_share * 100);
+  if (std::optional<double> busy = BusyShare(result)) {
+    absl::StrAppendFormat(&text, ", busy %.0f%%", *busy * 100);
+  }
   if (resources.cpu_ns_per_message) {
     absl::StrAppend(&text, ", ", Duration(*resources.cpu_ns_per_message), " per message");
   }
@@ -190,7 +193,7 @@ std::string ServerSummary(const Result& result) {
          absl::StrCat(FormatThousands(result.totals.connections), " accepted, at most ",
                       FormatThousands(result.totals.connections_open_max), " at a time"));
   AddThroughput(out, result.totals);
-  AddCpu(out, result.resources);
+  AddCpu(out, result);
   AddErrors(out, result.errors);
   AddEngineStats(out, result.engine_stats);
   return out;
@@ -201,11 +204,15 @@ std::string LoadSummary(const Result& result) {
   AddStatus(out, result.run);
   AddThroughput(out, result.totals);
   if (result.latency) AddLatency(out, *result.latency);
-  AddCpu(out, result.resources);
+  AddCpu(out, result);
   AddErrors(out, result.errors);
   AddEngineStats(out, result.engine_stats);
   AddValidity(out, result.validity);
-  absl::StrAppend(&out, result.config.sessions.value_or(result.config.connections),
+  // An interrupted run tells those it made, any other one those it was to make.
+  bool interrupted = result.run.status == RunStatus::kInterrupted;
+  absl::StrAppend(&out,
+                  interrupted ? result.totals.connections
+                              : result.config.sessions.value_or(result.config.connections),
                   " connections, ", result.totals.exceptions.value_or(0), " exceptions, ",
                   result.totals.retries.value_or(0), " retries\n");
   return out;

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -68,7 +69,8 @@ void JudgeCorrectness(const Facts& facts, Judgement& out) {
     out.AddAtLeast("connections", *facts.connections_made, *facts.connections_wanted,
                    Verdict::kInvalid,
                    absl::StrCat(FormatThousands(*facts.connections_made), " of ",
-                                FormatThousands(*facts.connections_wanted), " connections made"));
+                                FormatThousands(*facts.connections_wanted),
+                                facts.by_sessions ? " sessions completed" : " connections made"));
   }
   if (facts.duration_ns && facts.measured_ns) {
     auto limit = static_cast<int64_t>(static_cast<double>(*facts.duration_ns) * kMeasuredShareMin);
@@ -184,6 +186,19 @@ std::vector<double> MeasuredRates(const Result& result) {
   return rates;
 }
 
+std::optional<double> BusyShare(const Result& result) {
+  if (!result.resources.cpu_share) return std::nullopt;
+  double threads_ns =
+      static_cast<double>(result.config.threads) * static_cast<double>(result.totals.measured_ns);
+  double spun_ns = 0;
+  for (const auto& [name, value] : result.engine_stats) {
+    if (name != "spun_ns") continue;
+    spun_ns = std::visit([](auto number) { return static_cast<double>(number); }, value);
+  }
+  if (spun_ns <= 0 || threads_ns <= 0) return result.resources.cpu_share;
+  return std::max(0.0, *result.resources.cpu_share - spun_ns / threads_ns);
+}
+
 Facts ServerFacts(const Result& result) {
   Facts facts;
   facts.interrupted = result.run.status == RunStatus::kInterrupted;
@@ -195,7 +210,8 @@ Facts LoadFacts(const Result& result) {
   Facts facts = ServerFacts(result);
   facts.exceptions = result.totals.exceptions;
   facts.payload_mismatches = PayloadMismatches(result);
-  if (result.config.sessions) {
+  facts.by_sessions = result.config.sessions.has_value();
+  if (facts.by_sessions) {
     facts.connections_wanted = result.config.sessions;
     facts.connections_made = result.totals.sessions_completed;
   } else {
@@ -208,7 +224,7 @@ Facts LoadFacts(const Result& result) {
     facts.measured_ns = result.totals.measured_ns;
   }
   facts.messages = result.totals.messages;
-  facts.cpu_share = result.resources.cpu_share;
+  facts.cpu_share = BusyShare(result);
   facts.interval_rates = MeasuredRates(result);
   facts.clamped = Clamped(result);
   return facts;

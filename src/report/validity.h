@@ -24,9 +24,10 @@ struct Facts {
   std::optional<int64_t> exceptions;
   std::optional<int64_t> payload_mismatches;
   std::optional<int64_t> connections_wanted, connections_made;
+  bool by_sessions = false;                         // the two count sessions that ran to their end
   std::optional<int64_t> duration_ns, measured_ns;  // asked for; measured
   std::optional<int64_t> messages;
-  std::optional<double> cpu_share;  // of the loader's threads, 0 to 1
+  std::optional<double> cpu_share;  // BusyShare of the loader, 0 to 1
   std::optional<double> steal_share;
   std::vector<double> interval_rates;  // messages per second, whole intervals of the measure phase
   std::optional<int64_t> clamped;      // latencies beyond the histogram's range
@@ -48,6 +49,10 @@ struct Facts {
 //
 // The verdict is the worst of them. Thread-safe.
 Validity Judge(const Facts& facts);
+
+// CPU time of the program's threads over threads x measured time, without what they spent looking
+// for events in vain (--wait spin): what is left is work. Absent where cpu_share is.
+std::optional<double> BusyShare(const Result& result);
 
 // The facts that a load generator's result holds; call it when everything but `validity` is
 // filled. Left unchecked: `payload` when config.verify is false, `duration` when the run was

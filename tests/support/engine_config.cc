@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "base/clock.h"
+
 namespace ringecho::support {
 
 using engine::FeatureId;
@@ -10,17 +12,20 @@ using engine::kDefaultFeatures;
 
 std::vector<EngineConfig> OrdinaryEngineConfigs() {
   return {
-      {.name = "epoll"},
-      {.name = "epoll_small_reads", .buffer_bytes = 300},
-#ifdef RINGECHO_HAVE_URING
-      {.name = "multishot", .kind = EngineKind::kUring},
-      {.name = "multishot_starved", .kind = EngineKind::kUring, .buffers = 2, .cq_entries = 4},
-      {.name = "one_shot_ring",
-       .kind = EngineKind::kUring,
-       .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
-       .buffers = 8},
-      {.name = "baseline", .kind = EngineKind::kUring, .features = engine::kBaselineFeatures},
-      {.name = "minimal", .kind = EngineKind::kUring, .features = {}},
+    {.name = "epoll"},
+        {.name = "epoll_small_reads",
+         .wait = {.spin_ns = 200 * base::kNsPerUs},
+         .buffer_bytes = 300},
+#if RINGECHO_HAVE_URING
+        {.name = "multishot", .kind = EngineKind::kUring},
+        {.name = "multishot_starved", .kind = EngineKind::kUring, .buffers = 2, .cq_entries = 4},
+        {.name = "one_shot_ring",
+         .kind = EngineKind::kUring,
+         .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
+         .wait = {.spin_ns = base::kNever},
+         .buffers = 8},
+        {.name = "baseline", .kind = EngineKind::kUring, .features = engine::kBaselineFeatures},
+        {.name = "minimal", .kind = EngineKind::kUring, .features = {}},
 #endif
   };
 }

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/epoll/engine.h"
-#ifdef RINGECHO_HAVE_URING
+#if RINGECHO_HAVE_URING
 #include "engine/uring/engine.h"
 #endif
 #include "support/seam_checker.h"
@@ -163,7 +163,7 @@ class Facade final : public AnyEngine {
 
 using EpollEngine = engine::epoll::Engine<CheckedHandler>;
 
-#ifdef RINGECHO_HAVE_URING
+#if RINGECHO_HAVE_URING
 using UringEngine = engine::uring::Engine<CheckedHandler>;
 
 // As if the probe had not found some features.
@@ -237,7 +237,7 @@ absl::StatusOr<std::unique_ptr<EngineThread>> EngineThread::Start(
         RunEngine<EpollEngine>(EpollEngine::Create, options, handler, std::move(sockets), *shared);
         break;
       case EngineKind::kUring:
-#ifdef RINGECHO_HAVE_URING
+#if RINGECHO_HAVE_URING
         RunEngine<UringEngine>(
             [&config](const engine::Options& o, CheckedHandler& h) {
               return CreateWithout(config.missing, o, h);

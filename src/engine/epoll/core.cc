@@ -41,6 +41,7 @@ absl::StatusOr<Core::Descriptors> Core::Open() {
 
 Core::Core(const Options& options, Descriptors descriptors)
     : options_(options),
+      spinner_(options.wait, counters_.spun_ns),
       scratch_(options.buffer_bytes != 0 ? options.buffer_bytes : kDefaultEpollReadBytes),
       wakeup_(std::move(descriptors.wakeup)),
       poller_(std::move(descriptors.epoll), options.max_events, counters_),
@@ -148,17 +149,23 @@ void Core::RunTimers(int64_t now_ns) {
 }
 
 int Core::Wait(int64_t deadline_ns, bool poll_only) {
+  bool sleeps = !poll_only && !spinner_.Spins();
+  int events = poller_.Wait(WaitNs(deadline_ns, sleeps));
+  spinner_.Saw(events > 0 ? static_cast<uint64_t>(events) : 0);
+  return events;
+}
+
+// How long to wait, after what is due has been done.
+int64_t Core::WaitNs(int64_t deadline_ns, bool sleeps) {
   int64_t timer_ns = NextTimerNs();
-  int64_t until_ns = std::min(deadline_ns, timer_ns);
-  if (until_ns == base::kNever) return poller_.Wait(poll_only || due() != 0 ? 0 : Poller::kForever);
-  int64_t now_ns = base::NowNs();
-  if (timer_ns <= now_ns) {
-    RunTimers(now_ns);
-    until_ns = std::min(deadline_ns, NextTimerNs());
+  if (timer_ns != base::kNever && timer_ns <= base::NowNs()) {
+    RunTimers(base::NowNs());
+    timer_ns = NextTimerNs();
   }
-  if (poll_only || due() != 0) return poller_.Wait(0);
-  if (until_ns == base::kNever) return poller_.Wait(Poller::kForever);
-  return poller_.Wait(std::max<int64_t>(until_ns - now_ns, 0));
+  if (!sleeps || due() != 0) return 0;
+  int64_t until_ns = std::min(deadline_ns, timer_ns);
+  if (until_ns == base::kNever) return Poller::kForever;
+  return std::max<int64_t>(until_ns - base::NowNs(), 0);
 }
 
 Connection* Core::Find(uint64_t event_data) {

@@ -142,11 +142,13 @@ class Core {
   // them).
   int Unacknowledged(const Connection& c);
 
+  int64_t WaitNs(int64_t deadline_ns, bool sleeps);
   int64_t NextTimerNs() const;
   void RunTimers(int64_t now_ns);
 
   const Options options_;
   Counters counters_;
+  Spinner spinner_;
   std::vector<std::byte> scratch_;
   Wakeup wakeup_;
   Poller poller_;

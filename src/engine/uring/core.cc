@@ -29,6 +29,7 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
     : options_(options),
       plan_(PlanFeatures(options, caps)),
       wait_all_((caps.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0 ? MSG_WAITALL : 0),
+      spinner_(options.wait, counters_.spun_ns),
       table_(options.max_connections),
       wakeup_(std::move(wakeup)),
       writable_(std::move(writable)),
@@ -123,7 +124,7 @@ void Core::Pump(ConnId id) {
 
 absl::Status Core::Wait(int64_t deadline_ns) {
   int64_t timeout = base::kNever;
-  if (more_work_) {
+  if (more_work_ || spinner_.Spins()) {
     timeout = 0;
   } else if (deadline_ns != base::kNever) {
     timeout = std::max<int64_t>(0, deadline_ns - base::NowNs());

@@ -104,7 +104,9 @@ class Core {
   // Calls f for every completion there is.
   template <class F>
   void Drain(F f) {
-    counters_.completions.Add(ring_->Drain(f));
+    unsigned count = ring_->Drain(f);
+    counters_.completions.Add(count);
+    spinner_.Saw(count);
   }
 
   // After a batch: returns buffers to the kernel, re-arms starved connections and listeners, and
@@ -204,6 +206,7 @@ class Core {
   // twice. Detect: defer_taskrun came with the same release.
   const int wait_all_;
   Counters counters_;
+  Spinner spinner_;
   Features features_;
 
   // Memory the kernel may use outlives the ring: members are destroyed from the bottom up.

@@ -17,6 +17,7 @@
 namespace ringecho::engine::uring {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -1006,6 +1007,35 @@ TEST_F(ScriptedTest, FinishFromWithinOnDataStillEchoesThoseBytes) {
     TearDown();
     engine_.reset();
   }
+}
+
+TEST_F(ScriptedTest, ASpinningEngineNeverSleeps) {
+  Start({.wait = {.spin_ns = base::kNever}});
+  for (int i = 0; i < 10; ++i) Turn();
+  EXPECT_THAT(ring_->waits, Each(0));
+  EXPECT_GT(engine_->counters().spun_ns.Get(), 0u);
+}
+
+TEST_F(ScriptedTest, AHybridEngineSpinsAfterEachEventAndThenSleeps) {
+  Start({.wait = {.spin_ns = 20 * base::kNsPerMs}});
+  ConnId id = Accept();
+  for (int i = 0; i < 2; ++i) {
+    ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
+    Turn();
+    EXPECT_EQ(ring_->waits.back(), 0) << "an event has just come";
+    ring_->Complete(Tag(Op::kSend, id), 1);
+    Turn();
+    usleep(25'000);
+    Turn();
+    EXPECT_NE(ring_->waits.back(), 0) << "none has for a while";
+  }
+}
+
+TEST_F(ScriptedTest, ABlockingEngineNeverSpins) {
+  Start();
+  Turn();
+  EXPECT_NE(ring_->waits.back(), 0);
+  EXPECT_EQ(engine_->counters().spun_ns.Get(), 0u);
 }
 
 TEST_F(ScriptedTest, AWakeIsToldAndArmedAgain) {

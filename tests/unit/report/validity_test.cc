@@ -134,6 +134,13 @@ TEST(ValidityTest, ALoadResultHoldsItsFacts) {
   EXPECT_EQ(facts.duration_ns, 10 * kSec);
   EXPECT_EQ(facts.messages, 1'200'000);
   EXPECT_EQ(facts.cpu_share, 0.475);
+  // A spinning loader is busy only with what it finds.
+  Result spinning = r;
+  spinning.config.threads = 2;
+  spinning.resources.cpu_share = 1.0;
+  spinning.totals.measured_ns = 10 * kSec;
+  spinning.engine_stats = {{"spun_ns", 5 * kSec}};
+  EXPECT_EQ(LoadFacts(spinning).cpu_share, 0.75);
   EXPECT_EQ(facts.clamped, 0);
 
   r.errors = {{"reset", 1}, {"payload_mismatch", 2}};
