@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -29,6 +30,12 @@ void ParseFeatureList(const std::string& text, CommonOptions& options) {
   absl::StatusOr<engine::FeatureRequest> parsed = engine::ParseFeatures(text);
   if (!parsed.ok()) cli::Refuse("--features", base::ToStd(parsed.status().message()));
   options.features = *parsed;
+}
+
+void ParseWaiting(const std::string& text, engine::WaitPolicy& wait) {
+  absl::StatusOr<engine::WaitPolicy> parsed = engine::ParseWait(text);
+  if (!parsed.ok()) cli::Refuse("--wait", base::ToStd(parsed.status().message()));
+  wait = *parsed;
 }
 
 void ParseCpus(const std::string& text, std::vector<int>& cpus) {
@@ -67,6 +74,13 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
                        "prints them all",
                        "best"))
       ->type_name("LIST")
+      ->group(kEngine);
+  app.add_option_function<std::string>(
+         "--wait", [&options](const std::string& text) { ParseWaiting(text, options.wait); },
+         cli::Describe("block, spin, or hybrid:TIME, which spins so long after each event; "
+                       "spinning answers sooner and takes a whole CPU per thread",
+                       "block"))
+      ->type_name("HOW")
       ->group(kEngine);
   cli::AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")
       ->group(kEngine);
@@ -108,6 +122,13 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
 }
 
 void CheckCommonOptions(const CommonOptions& options) {
+  std::vector<int> allowed = base::AllowedCpus();
+  for (int cpu : options.cpus) {
+    if (std::find(allowed.begin(), allowed.end(), cpu) != allowed.end()) continue;
+    cli::Refuse("--cpus",
+                absl::StrCat("got \"", base::FormatCpuList(options.cpus), "\", takes of ",
+                             base::FormatCpuList(allowed), ", where this process may run"));
+  }
   if (options.features.asked && options.engine == engine::EngineKind::kEpoll) {
     cli::Refuse("--features", "these are features of io_uring, and --engine is epoll");
   }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "engine/choice.h"
 #include "engine/feature_set.h"
+#include "engine/wait.h"
 #include "report/result.h"
 
 namespace ringecho::app {
@@ -18,6 +19,7 @@ struct CommonOptions {
   engine::EngineKind engine = engine::EngineKind::kAuto;
   engine::FeatureRequest features;
   bool list_features = false;  // print the table and end
+  engine::WaitPolicy wait;
   int64_t threads = 1;
   std::vector<int> cpus;     // empty: not pinned
   int64_t buffers = 0;       // 0: the engine's default
@@ -32,7 +34,8 @@ struct CommonOptions {
   bool quiet = false;
 };
 
-// --engine, --features, --threads, --cpus; --buffers, --buffer-size; --interval, --json, -v, -q;
+// --engine, --features, --wait, --threads, --cpus; --buffers, --buffer-size; --interval, --json,
+// -v, -q;
 // --label,
 // --series, --repeat, --order.
 void AddCommonOptions(CLI::App& app, CommonOptions& options);

@@ -1,14 +1,19 @@
 #include "app/supervisor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <memory>
 #include <span>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -19,7 +24,22 @@ namespace ringecho::app {
 Supervisor::Supervisor(base::UniqueFd signals, base::UniqueFd notified)
     : signals_(std::move(signals)), notified_(std::move(notified)) {}
 
+namespace {
+
+// A descriptor opened later must not become standard output by its number. Reading ends at once,
+// writing fails.
+void OccupyStandardDescriptors() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Takes the lowest free number, which is this one.
+    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]]
+      int opened = open("/dev/null", O_RDONLY);
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create() {
+  OccupyStandardDescriptors();
   sigset_t set;
   sigemptyset(&set);
   for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set, signal);
@@ -64,6 +84,31 @@ void Supervisor::WaitNotified(int64_t deadline_ns) {
   pollfd fds[1] = {{notified_.get(), POLLIN, 0}};
   PollUntil(deadline_ns, fds);
   TakeNotification();
+}
+
+bool Supervisor::RunUntilSignal(const std::function<void()>& work) {
+  // Outlives this call when the thread does.
+  auto done = std::make_shared<std::atomic<bool>>(false);
+  std::thread thread;
+  try {
+    thread = std::thread([this, done, work] {
+      work();
+      done->store(true);
+      Notify();
+    });
+  } catch (const std::system_error&) {
+    work();  // no thread to be had: without the comfort
+    return true;
+  }
+  while (!done->load()) {
+    Event event = WaitUntil(base::kNever);
+    if (event.kind == Event::Kind::kSignal && event.signal != SIGUSR1) {
+      thread.detach();
+      return false;
+    }
+  }
+  thread.join();
+  return true;
 }
 
 bool Supervisor::TakeNotification() {

@@ -4,6 +4,7 @@
 #define RINGECHO_APP_SUPERVISOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -15,7 +16,8 @@ class Supervisor {
  public:
   // Blocks SIGINT, SIGTERM, SIGUSR1 in the calling thread and all it starts later, to take them
   // here instead, and ignores SIGPIPE and SIGXFSZ for the whole process (io_uring's WRITE_FIXED
-  // has no MSG_NOSIGNAL). Call before any thread is started.
+  // has no MSG_NOSIGNAL). Standard descriptors that are closed are taken up by /dev/null. Call
+  // before any thread is started.
   static absl::StatusOr<std::unique_ptr<Supervisor>> Create();
 
   struct Event {
@@ -28,6 +30,11 @@ class Supervisor {
 
   // The same without taking signals, which stay for WaitUntil: for the time before the run.
   void WaitNotified(int64_t deadline_ns);
+
+  // Runs `work`, which may block without end (a name server that does not answer, a pipe nobody
+  // writes to), on a thread of its own. False when SIGINT or SIGTERM came first: then the thread
+  // still runs and uses what it was given, and the process must end by _Exit.
+  bool RunUntilSignal(const std::function<void()>& work);
 
   // Thread-safe: has WaitUntil return kNotified, once for any number of calls.
   void Notify();

@@ -12,6 +12,10 @@
 
 namespace ringecho::app {
 
+// What std::bad_alloc means to a user. Where a program starts threads or tables that the options
+// size, it is an error like others.
+absl::Status OutOfMemory();
+
 class Workers {
  public:
   // `supervisor` is notified whenever a worker ends; must outlive this.
@@ -19,7 +23,8 @@ class Workers {
   ~Workers();  // joins
 
   // Starts `count` threads that run body(index); thread i is pinned to cpus[i % size], unless cpus
-  // is empty. Once only.
+  // is empty. A thread that cannot be started, and a body that runs out of memory, are workers that
+  // ended with RESOURCE_EXHAUSTED. Once only.
   void Start(int count, const std::vector<int>& cpus, const std::function<absl::Status(int)>& body);
 
   int running_count() const { return running_.load(); }
@@ -29,6 +34,8 @@ class Workers {
   absl::Status Join();
 
  private:
+  void Run(int index, const std::vector<int>& cpus, const std::function<absl::Status(int)>& body);
+
   Supervisor& supervisor_;
   std::vector<std::thread> threads_;
   std::vector<absl::Status> results_;

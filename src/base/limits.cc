@@ -28,6 +28,13 @@ uint64_t EffectiveCapabilities() {
   return 0;
 }
 
+// No process may have a higher limit than fs.nr_open.
+std::string NrOpenAdvice(int64_t needed) {
+  int64_t most = 0;
+  if (!(std::ifstream("/proc/sys/fs/nr_open") >> most) || needed <= most) return "";
+  return absl::StrCat("; first `sysctl -w fs.nr_open=", needed, "`, which is ", most);
+}
+
 constexpr int kCapIpcLock = 14;  // linux/capability.h
 
 }  // namespace
@@ -46,10 +53,11 @@ absl::StatusOr<int64_t> RaiseDescriptorLimit() {
 
 absl::Status CheckDescriptorLimit(int64_t needed, int64_t limit, std::string_view what) {
   if (needed <= limit) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      ToAbsl(what), " need ", needed, " descriptors, the limit is ", limit,
-      ": raise it with `ulimit -n ", needed, "` (as root: `ulimit -Hn ", needed, "`), LimitNOFILE=",
-      needed, " in the systemd unit, or --ulimit nofile=", needed, " for the container"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat(ToAbsl(what), " need ", needed, " descriptors, the limit is ", limit,
+                   ": raise it with `ulimit -n ", needed, "` (as root: `ulimit -Hn ", needed,
+                   "`), LimitNOFILE=", needed, " in the systemd unit, or --ulimit nofile=", needed,
+                   " for the container", NrOpenAdvice(needed)));
 }
 
 int64_t LockedMemoryLimit() {

@@ -52,6 +52,7 @@ absl::Status Crew::Work(int index) {
   engine::Options engine_options;
   engine_options.max_connections = plan.lanes;
   engine_options.features = options_.common.features;
+  engine_options.wait = options_.common.wait;
   engine_options.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
   engine_options.payload_region = setup_.payload->region();
@@ -68,7 +69,8 @@ absl::Status Crew::Work(int index) {
   supervisor_.Notify();
   begun_.wait(false);
   worker.sessions->Begin((*engine)->counters());
-  absl::Status status = (*engine)->Run();
+  // Who was told to abort before it could be woken has to see it by itself.
+  absl::Status status = control_.abort.load() ? absl::OkStatus() : (*engine)->Run();
   std::lock_guard lock(mutex_);
   worker.final_counters = app::CounterSums((*engine)->counters());
   worker.counters = nullptr;

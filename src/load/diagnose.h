@@ -16,8 +16,7 @@
 //   bytes is less likely than one in a million: 4 bytes for a small window, 6 in 64 MiB. Shorter
 //   pieces are "altered", except where counting settles it (the same bytes in another order, or
 //   the end of what was expected with its beginning missing).
-// - Another connection's window can overlap this one's by chance: at most one foreign piece in
-// eight
+// - Another connection's window can overlap this one's by chance: at most one foreign piece in 8
 //   at depth x size of a sixteenth of the text, one in 64 for small messages, is called lost,
 //   reordered or duplicated.
 // - In a payload file whose lines repeat, the places are as ambiguous as the file is.

@@ -20,10 +20,13 @@ namespace {
 constexpr char kFooter[] =
     "ADDR is host:port, [v6]:port or unix:/path. Counts take k and m, sizes k and m\n"
     "(1,024), times ns, us, ms, s, m and h. Every byte that comes back is compared.\n"
-    "A connect that fails, or a connection lost before its first echoed byte, is\n"
-    "tried again; one lost later is an exception. SIGINT or SIGTERM waits for what\n"
-    "is outstanding and reports, a second one aborts; SIGUSR1 prints a snapshot.\n"
+    "A connect that fails is tried again, and with -n or --sessions a connection\n"
+    "lost before its first echoed byte; one lost later is an exception. SIGINT or\n"
+    "SIGTERM waits for what is outstanding and reports, a second one aborts;\n"
+    "SIGUSR1 prints a snapshot.\n"
     "Exit codes: 0 valid, 1 failed, 2 usage, 3 finished but invalid, 130 interrupted.";
+
+constexpr int64_t kMaxInFlight = 1 << 26;  // messages; 8 bytes each for the time of sending
 
 // A year.
 constexpr int64_t kTimeMax = 31'536'000 * base::kNsPerSec;
@@ -150,6 +153,12 @@ void Check(const Options& options, const Given& given) {
         absl::StrCat("got ", options.depth, ", takes at most ", run_max / options.message_bytes,
                      " with -s ", options.message_bytes, " (16 MiB in flight per connection)"));
   }
+  if (options.depth > kMaxInFlight / options.connections) {
+    Contradiction("--depth",
+                  absl::StrCat("got ", options.depth, ", takes at most ",
+                               kMaxInFlight / options.connections, " with -c ", options.connections,
+                               " (", kMaxInFlight >> 20, " Mi messages in flight)"));
+  }
   const absl::StatusOr<net::HostPort> where = net::ParseHostPort(options.connect, kDefaultPort);
   if (!where.ok()) Contradiction("--connect", std::string(where.status().message()));
   if (where->unix_path.empty() && where->port == 0) {
@@ -166,8 +175,8 @@ void Complete(Options& options, const Given& given) {
   if (!options.payload_path.empty()) options.message_bytes = 0;
   options.verify = !given.bytes_only;
   if (given.seed->count() == 0) {
-    // Another one for every run, so that bytes a server kept from the last run are recognised as
-    // foreign; small enough for every reader of JSON.
+    // Another one for every run, so that bytes a server kept from the last run do not pass for this
+    // run's; small enough for every reader of JSON.
     const auto now = static_cast<uint64_t>(base::WallNs()) ^ static_cast<uint64_t>(getpid());
     options.seed = static_cast<int64_t>(base::SplitMix64(now).Next() >> 32);
   }

@@ -119,6 +119,7 @@ void FillConfig(const Options& options, const Setup& setup, report::Config& conf
   config.connections = options.connections;
   config.threads = options.common.threads;
   config.cpus = options.common.cpus;
+  config.wait = engine::WaitName(options.common.wait);
   // Of lines it is the mean size, rounded; `payload_lines` tells them from messages of one size.
   const Payload& payload = *setup.payload;
   config.size_bytes =

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,7 @@ class LoadRun {
  private:
   absl::Status Reserve();
   absl::Status Launch();
+  [[noreturn]] void EndBeforeTheRun();
   bool by_time() const { return options_.messages == 0; }
   int64_t SinceStart(int64_t ns) const { return ns - result_.run.start_monotonic_ns; }
 
@@ -111,7 +113,8 @@ int LoadRun::Start() {
   absl::Status status = Reserve();
   bool usage = false;
   if (status.ok()) {
-    absl::StatusOr<Setup> setup = Prepare(options_);
+    absl::StatusOr<Setup> setup;
+    if (!supervisor_.RunUntilSignal([&] { setup = Prepare(options_); })) EndBeforeTheRun();
     status = setup.status();
     usage = absl::IsInvalidArgument(status);
     if (setup.ok()) setup_ = *std::move(setup);
@@ -120,6 +123,13 @@ int LoadRun::Start() {
   if (status.ok()) return cli::kExitOk;
   cli::Complain(kProgram, std::string(status.message()));
   return usage ? cli::kExitUsage : cli::kExitFailed;
+}
+
+// Somebody gave up waiting for a name or a payload. There is nothing to report yet.
+void LoadRun::EndBeforeTheRun() {
+  cli::Complain(kProgram, "interrupted before the run began");
+  file_.reset();
+  std::_Exit(cli::kExitInterrupted);
 }
 
 // The place of the result, the engine, the CPUs.

@@ -30,7 +30,8 @@ using base::UniqueFd;
 std::string_view Advice(int error, const Address& where) {
   switch (error) {
     case EADDRINUSE:
-      return where.is_unix() ? "a server is listening there: stop it or use another path"
+      return where.is_unix() ? "a server is listening there, or it is another kind of file: stop "
+                               "the one or use another path"
                              : "another program has this port: stop it or use another port "
                                "(0 picks a free one)";
     case EADDRNOTAVAIL:

@@ -1,7 +1,9 @@
+#include <new>
 #include <optional>
 #include <string>
 
 #include "app/supervisor.h"
+#include "app/workers.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "server/options.h"
@@ -18,5 +20,10 @@ int main(int argc, char** argv) {
     cli::Complain(server::kProgram, std::string(supervisor.status().message()));
     return cli::kExitFailed;
   }
-  return server::RunServer(options, {argv, static_cast<size_t>(argc)}, **supervisor);
+  try {
+    return server::RunServer(options, {argv, static_cast<size_t>(argc)}, **supervisor);
+  } catch (const std::bad_alloc&) {
+    cli::Complain(server::kProgram, std::string(app::OutOfMemory().message()));
+    return cli::kExitFailed;
+  }
 }

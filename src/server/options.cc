@@ -15,6 +15,8 @@ constexpr int64_t kTimeMax = 31'536'000 * base::kNsPerSec;  // a year
 constexpr char kFooter[] =
     "ADDR is host:port, [v6]:port or unix:/path; port 0 picks one and prints it.\n"
     "Counts take k and m, sizes k and m (1,024), times ns, us, ms, s, m and h.\n"
+    "A message, in counts and rates, is what one read brought: a whole one, or a\n"
+    "part of one that is larger than a buffer.\n"
     "SIGINT or SIGTERM drains connections and reports, a second one aborts;\n"
     "SIGUSR1 prints a snapshot. Exit codes: 0 valid, 1 failed, 2 usage, 130\n"
     "interrupted (aborted, or before --duration had passed).";

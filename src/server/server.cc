@@ -4,6 +4,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -150,7 +151,13 @@ absl::Status ServerRun::Prepare() {
     // The floor of an echo is the loader's to measure.
     result_.calibration = report::Calibrate({.budget_ns = kCalibrationNs, .floors = {}});
   }
-  return OpenListeners();
+  absl::Status opened;
+  if (!supervisor_.RunUntilSignal([&] { opened = OpenListeners(); })) {
+    cli::Complain(kProgram, "interrupted before it listened");
+    file_.reset();
+    std::_Exit(cli::kExitInterrupted);
+  }
+  return opened;
 }
 
 absl::Status ServerRun::PlanConnections(int64_t limit) {
@@ -169,6 +176,7 @@ absl::Status ServerRun::PlanConnections(int64_t limit) {
   engine_options_.max_connections = static_cast<uint32_t>(connections);
   engine_options_.accept_gate = gate_.get();
   engine_options_.features = options_.common.features;
+  engine_options_.wait = options_.common.wait;
   engine_options_.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options_.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
   return absl::OkStatus();
@@ -252,7 +260,9 @@ absl::Status ServerRun::Work(int index) {
   }
   ready_.fetch_add(1);
   supervisor_.Notify();
-  absl::Status status = (*engine)->Run();
+  // Who was told to abort before it could be woken has to see it by itself.
+  bool aborted = control_.order() == Order::kAbort;
+  absl::Status status = aborted ? absl::OkStatus() : (*engine)->Run();
   worker.handler->Finish(base::NowNs());
   std::lock_guard lock(mutex_);
   worker.whole = Outcome(worker.handler->counters(), (*engine)->counters());
@@ -369,6 +379,7 @@ void ServerRun::FillConfig() {
   config.connections = engine_options_.max_connections;
   config.threads = threads_;
   config.cpus = options_.common.cpus;
+  config.wait = engine::WaitName(options_.common.wait);
   if (options_.duration_ns > 0) config.duration_ns = options_.duration_ns;
   config.extra.emplace_back("max_connections_limited", options_.max_connections > 0);
   config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);

@@ -181,3 +181,67 @@ def test_an_unprivileged_user_is_served(engine, start_server, run_load):
     ended, _ = run_load(server.address, "--engine", engine, "-c", "10", "-n", "10")
     assert ended.code == 0
     assert server.stop().code == 0
+
+
+NOBODY = 65534
+
+
+def unprivileged(*limits):
+    """As nobody, with these (limit, value) pairs: root is not bound by most of them."""
+    def prepare():
+        for limit, value in limits:
+            resource.setrlimit(limit, (value, value))
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    return prepare
+
+
+@pytest.fixture
+def reachable():
+    """reachable(program) -> a copy that nobody may run, wherever the original lies."""
+    if os.geteuid() != 0:
+        pytest.skip("takes root, to be somebody else")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield lambda program: shutil.copy(program, folder)
+
+
+@pytest.mark.parametrize("kib", [0, 16, 64, 256, 1024])
+def test_a_locked_memory_limit_is_named_or_met(kib, reachable, run, tmp_path):
+    """Which limit is too low differs between kernels; some charge rings to it, some do not."""
+    require("io_uring")
+    if programs.SANITIZED:
+        pytest.skip("the sanitizers' own memory does not fit")
+    ended = run([reachable(programs.SERVER), "--listen", "127.0.0.1:0", "--duration", "20ms"],
+                prepare=unprivileged((resource.RLIMIT_MEMLOCK, kib << 10)))
+    assert ended.code == 0, ended.err
+    assert "memory or descriptors are short" not in ended.out
+    if "epoll (" in ended.out:
+        assert "locked-memory limit" in ended.out and "ulimit -l" in ended.out
+
+
+@pytest.mark.parametrize("program", ["SERVER", "LOAD"])
+def test_threads_that_cannot_be_started_end_the_program(program, engine, reachable, run,
+                                                        start_server):
+    if programs.SANITIZED:
+        pytest.skip("the sanitizers start threads of their own")
+    argv = [reachable(getattr(programs, program)), "--engine", engine, "-t", "8"]
+    if program == "SERVER":
+        argv += ["--listen", "127.0.0.1:0", "--duration", "1s"]
+    else:
+        argv += ["--connect", start_server().address, "-c", "64", "-n", "1"]
+    ended = run(argv, prepare=unprivileged((resource.RLIMIT_NPROC, 4)))
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    assert "of 8 cannot be started" in ended.err and "ulimit -u" in ended.err
+
+
+@pytest.mark.parametrize("call", ["io_uring_register", "io_uring_enter"])
+def test_a_filter_on_one_of_the_calls_is_named(call, run):
+    require("io_uring")
+    ended = run([programs.SERVER, "--engine", "io_uring", "--listen", "127.0.0.1:0"],
+                prepare=lambda: deny_io_uring(errno.EPERM, call))
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1
+    assert f"{call}: " in ended.err and "seccomp" in ended.err

@@ -1,5 +1,6 @@
 """The load generator against servers that do what they should."""
 import asyncio
+import os
 import resource
 import signal
 import socket
@@ -272,3 +273,16 @@ def test_ten_thousand_connections(engine, load_engine, start_server, run_load):
     assert result["totals"]["connections_open_max"] == 10_000
     assert result["totals"]["messages"] > 0
     assert result["errors"]["payload_mismatch"] == 0
+
+
+def test_waiting_for_a_payload_can_be_interrupted(start_load, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = start_load("127.0.0.1:1", "--payload", fifo)
+    # The result's place is taken before the payload is read.
+    programs.wait_until(lambda: len(os.listdir(tmp_path)) == 2, "the temporary file is there")
+    program.signal(signal.SIGINT)
+    ended = program.wait()
+    assert ended.code == 130
+    assert ended.err_lines == ["ringecho-load: interrupted before the run began"]
+    assert os.listdir(tmp_path) == ["fifo"]

@@ -12,7 +12,8 @@ _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 22, 38
 _SECCOMP_MODE_FILTER = 2
 _BPF_LOAD_WORD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
 _RET_ALLOW, _RET_ERRNO = 0x7FFF0000, 0x00050000
-IO_URING_SETUP = 425  # on every architecture but alpha
+# On every architecture but alpha.
+_CALLS = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
 
 
 def _check(result):
@@ -49,11 +50,11 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def deny_io_uring(error):
-    """In the child: io_uring_setup answers with this errno, as container runtimes have it."""
+def deny_io_uring(error, call="io_uring_setup"):
+    """In the child: the call answers with this errno, as container runtimes have it."""
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in (
         (_BPF_LOAD_WORD, 0, 0, 0),  # seccomp_data.nr
-        (_BPF_JUMP_EQUAL, 0, 1, IO_URING_SETUP),
+        (_BPF_JUMP_EQUAL, 0, 1, _CALLS[call]),
         (_BPF_RETURN, 0, 0, _RET_ERRNO | error),
         (_BPF_RETURN, 0, 0, _RET_ALLOW),
     ))

@@ -13,9 +13,9 @@
 namespace ringecho::engine::uring {
 namespace {
 
-// What the smallest ring costs on kernels that charge rings to RLIMIT_MEMLOCK; a limit above this
-// is not what stopped us.
-constexpr long long kSmallRingBytes = 64 << 10;
+// The smallest engine takes about 150 KiB on kernels that charge rings to RLIMIT_MEMLOCK, and what
+// was just closed may be charged a little longer; a limit above this is not what stopped us.
+constexpr long long kSmallEngineBytes = 512 << 10;
 
 }  // namespace
 
@@ -69,7 +69,7 @@ Absence DiagnoseAbsence(int error, const SystemFacts& facts) {
       if (facts.io_uring_disabled == 1) return Absence::kDisabledUnprivileged;
       return facts.seccomp != 0 ? Absence::kSeccomp : Absence::kSecurityModule;
     case ENOMEM:
-      if (facts.memlock_bytes >= 0 && facts.memlock_bytes < kSmallRingBytes) {
+      if (facts.memlock_bytes >= 0 && facts.memlock_bytes < kSmallEngineBytes) {
         return Absence::kLockedMemory;
       }
       return Absence::kOutOfResources;
@@ -81,8 +81,9 @@ Absence DiagnoseAbsence(int error, const SystemFacts& facts) {
   }
 }
 
-std::string ExplainAbsence(Absence absence, int error, const SystemFacts& facts) {
-  std::string answer = absl::StrCat("io_uring_setup: ", base::ErrnoText(error));
+std::string ExplainAbsence(Absence absence, int error, const SystemFacts& facts,
+                           std::string_view call) {
+  std::string answer = absl::StrCat(base::ToAbsl(call), ": ", base::ErrnoText(error));
   switch (absence) {
     case Absence::kNoKernelSupport:
       return absl::StrCat(answer, "; this kernel (or sandbox) has no io_uring");
@@ -109,7 +110,7 @@ std::string ExplainAbsence(Absence absence, int error, const SystemFacts& facts)
                           "; this kernel charges rings to the locked-memory limit, which "
                           "is ",
                           base::FormatBytes(facts.memlock_bytes),
-                          ": raise it (ulimit -l, LimitMEMLOCK=)");
+                          ": raise it (ulimit -l, LimitMEMLOCK=, docker run --ulimit memlock=-1)");
     case Absence::kTooOld:
       return "this kernel's io_uring lacks operations an echo needs (Linux 5.6 has them)";
     case Absence::kOutOfResources:

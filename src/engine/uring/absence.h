@@ -13,7 +13,8 @@ enum class Absence {
   kDisabled,              // kernel.io_uring_disabled = 2
   kSeccomp,               // a filter answers for the kernel: Docker, containerd, systemd
   kSecurityModule,        // EPERM and none of the above: SELinux, AppArmor ...
-  kLockedMemory,          // ENOMEM on a kernel that charges rings to RLIMIT_MEMLOCK (before 5.12)
+  kLockedMemory,          // ENOMEM on a kernel that charges rings to RLIMIT_MEMLOCK (before 5.12,
+                          // and again since 6.14)
   kTooOld,                // there, but without the operations an echo needs (before 5.6)
   kOutOfResources,        // ENOMEM, EMFILE, ENFILE: not absence; never a reason to fall back
   kOther,
@@ -33,8 +34,9 @@ SystemFacts ReadSystemFacts();
 // `error` is the positive errno of io_uring_setup(2). Pure.
 Absence DiagnoseAbsence(int error, const SystemFacts& facts);
 
-// One clause: what is so, and what to do.
-std::string ExplainAbsence(Absence absence, int error, const SystemFacts& facts);
+// One clause: what is so, and what to do. `call` is the system call that answered `error`.
+std::string ExplainAbsence(Absence absence, int error, const SystemFacts& facts,
+                           std::string_view call = "io_uring_setup");
 
 }  // namespace ringecho::engine::uring
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "base/status.h"
 
 namespace ringecho::engine::uring {
@@ -42,7 +43,11 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint3
     return base::ErrnoStatus(ENOMEM, absl::StrCat("mmap of ", count, " buffers of ", bytes, " B"));
   }
   if (int error = ring.RegisterBufferRing(self->ring_, self->entries_, kGroup); error < 0) {
-    return base::ErrnoStatus(-error, "io_uring_register PBUF_RING");
+    return base::ErrnoStatus(-error, "io_uring_register PBUF_RING",
+                             error == -ENOMEM && base::LockedMemoryLimit() != base::kUnlimited
+                                 ? "this kernel charges it to the locked-memory limit: raise that "
+                                   "(ulimit -l, LimitMEMLOCK=) or take fewer --buffers"
+                                 : "");
   }
   io_uring_buf_ring_init(self->ring_);
   for (uint32_t id = 0; id < count; ++id) self->Recycle(static_cast<uint16_t>(id));

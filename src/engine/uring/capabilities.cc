@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,9 +11,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/unique_fd.h"
+#include "engine/defaults.h"
 #include "engine/uring/absence.h"
 #include "engine/uring/buffer_ring.h"
 #include "engine/uring/compat.h"
@@ -23,9 +27,18 @@ namespace {
 
 constexpr int64_t kTrialNs = base::kNsPerSec;
 
+// The kernel gives back what a closed ring was charged a little later.
+constexpr int kShortageRetries = 5;
+constexpr useconds_t kShortageRestUs = 10'000;
+
 std::unique_ptr<KernelRing> SmallRing(unsigned flags, int* error = nullptr) {
   std::unique_ptr<KernelRing> ring;
-  int result = KernelRing::Create({.sq_entries = 4, .cq_entries = 8, .flags = flags}, &ring);
+  int result = 0;
+  for (int i = 0; i < kShortageRetries; ++i) {
+    result = KernelRing::Create({.sq_entries = 4, .cq_entries = 8, .flags = flags}, &ring);
+    if (result != ENOMEM) break;
+    usleep(kShortageRestUs);
+  }
   if (error != nullptr) *error = result;
   return ring;
 }
@@ -108,23 +121,40 @@ Trial TryMultishotAccept() {
 }
 
 // A round trip through the ring: setup may succeed where a filter still denies io_uring_enter.
-bool NopWorks(KernelRing& ring) {
+// 0 or a positive errno.
+int TryNop(KernelRing& ring) {
   io_uring_sqe* sqe = ring.GetSqe();
   io_uring_prep_nop(sqe);
   sqe->user_data = 0;
-  return ring.SubmitAndWait(kTrialNs) >= 0 && ring.Drain([](const io_uring_cqe&) {}) == 1;
+  if (int result = ring.SubmitAndWait(kTrialNs); result < 0) return -result;
+  return ring.Drain([](const io_uring_cqe&) {}) == 1 ? 0 : EIO;
 }
 
-std::vector<uint8_t> SupportedOpcodes(KernelRing& ring) {
-  std::vector<uint8_t> opcodes;
-  std::unique_ptr<io_uring_probe, decltype(&io_uring_free_probe)> probe(
-      io_uring_get_probe_ring(ring.raw()), &io_uring_free_probe);
-  if (probe == nullptr) return opcodes;
-  // liburing before 2.4 asks for 64 operations; a kernel with more lists the first 64.
-  for (int op = 0; op <= probe->last_op && op < 256; ++op) {
-    if (io_uring_opcode_supported(probe.get(), op)) opcodes.push_back(static_cast<uint8_t>(op));
+// Whether the locked-memory limit, where there is one and the kernel charges rings to it, leaves
+// room for one engine of the smallest size.
+bool LimitLeavesRoom() {
+  if (base::LockedMemoryLimit() == base::kUnlimited) return true;
+  for (int i = 0; i < kShortageRetries; ++i) {
+    std::unique_ptr<KernelRing> ring;
+    int error = KernelRing::Create(kSmallestRing, &ring);
+    if (error != ENOMEM && (error != 0 || BufferRing::Create(*ring, kDefaultBuffers, 16).ok())) {
+      return true;
+    }
+    usleep(kShortageRestUs);
   }
-  return opcodes;
+  return false;
+}
+
+// 0 or a positive errno; EINVAL is a kernel without the question (before 5.6).
+int ProbeOpcodes(KernelRing& ring, std::vector<uint8_t>& opcodes) {
+  constexpr unsigned kAll = 256;
+  std::vector<uint64_t> memory((sizeof(io_uring_probe) + kAll * sizeof(io_uring_probe_op)) / 8 + 1);
+  auto* probe = reinterpret_cast<io_uring_probe*>(memory.data());
+  if (int error = io_uring_register_probe(ring.raw(), probe, kAll); error < 0) return -error;
+  for (int op = 0; op <= probe->last_op && op < static_cast<int>(kAll); ++op) {
+    if (io_uring_opcode_supported(probe, op)) opcodes.push_back(static_cast<uint8_t>(op));
+  }
+  return 0;
 }
 
 bool HasOpcode(const std::vector<uint8_t>& opcodes, int op) {
@@ -168,10 +198,11 @@ int ProbeSetupFlags(unsigned& flags) {
   return 0;
 }
 
-void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts) {
+void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts,
+               std::string_view call = "io_uring_setup") {
   caps.resources_short = absence == Absence::kOutOfResources;
   caps.why_not_id = AbsenceName(absence);
-  caps.why_not = ExplainAbsence(absence, error, facts);
+  caps.why_not = ExplainAbsence(absence, error, facts, call);
 }
 
 }  // namespace
@@ -186,14 +217,22 @@ Capabilities ProbeCapabilities() {
     return caps;
   }
   caps.features = ring->features();
-  caps.opcodes = SupportedOpcodes(*ring);
+  int probe_error = ProbeOpcodes(*ring, caps.opcodes);
+  if (probe_error != 0 && probe_error != EINVAL) {
+    // Setup was allowed, so only a filter on this call can be in the way.
+    SetAbsent(caps, Absence::kSeccomp, probe_error, ReadSystemFacts(), "io_uring_register");
+    return caps;
+  }
   if (!HasEchoOperations(caps.opcodes)) {
     SetAbsent(caps, Absence::kTooOld, 0, {});
     return caps;
   }
-  if (!NopWorks(*ring)) {
-    // Setup and register were allowed, so only a filter on io_uring_enter can be in the way.
-    SetAbsent(caps, Absence::kSeccomp, EPERM, ReadSystemFacts());
+  if (int enter_error = TryNop(*ring); enter_error != 0) {
+    SetAbsent(caps, Absence::kSeccomp, enter_error, ReadSystemFacts(), "io_uring_enter");
+    return caps;
+  }
+  if (!LimitLeavesRoom()) {
+    SetAbsent(caps, Absence::kLockedMemory, ENOMEM, ReadSystemFacts());
     return caps;
   }
   bool buffer_ring = BufferRing::Create(*ring, 1, 16).ok();

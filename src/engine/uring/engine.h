@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "engine/uring/core.h"
 #include "engine/uring/make_ring.h"
 
@@ -22,9 +23,14 @@ class Engine {
  public:
   // On the thread that will Run. Errors name the system call and what to do.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(const Options& options, Handler& handler) {
-    absl::StatusOr<std::unique_ptr<Ring>> ring = MakeRing(options, ThisKernel());
-    if (!ring.ok()) return ring.status();
-    return CreateOn(*std::move(ring), NewWritableSet(), options, ThisKernel(), handler);
+    auto engine = CreateWith(options, handler);
+    bool limited = base::LockedMemoryLimit() != base::kUnlimited;
+    if (engine.ok() || !limited || !absl::IsResourceExhausted(engine.status())) return engine;
+    // The ring left no room for the buffers.
+    Options small = options;
+    small.sq_entries = kSmallestRing.sq_entries;
+    small.cq_entries = kSmallestRing.cq_entries;
+    return CreateWith(small, handler);
   }
 
   // For tests: on a given ring, using only what `caps` allow.
@@ -82,6 +88,13 @@ class Engine {
  private:
   static constexpr int64_t kTeardownNs = base::kNsPerSec;
   static constexpr int64_t kTeardownStepNs = 10 * base::kNsPerMs;
+
+  static absl::StatusOr<std::unique_ptr<Engine>> CreateWith(const Options& options,
+                                                            Handler& handler) {
+    absl::StatusOr<std::unique_ptr<Ring>> ring = MakeRing(options, ThisKernel());
+    if (!ring.ok()) return ring.status();
+    return CreateOn(*std::move(ring), NewWritableSet(), options, ThisKernel(), handler);
+  }
 
   Engine(std::unique_ptr<Core> core, Handler& handler) : core_(std::move(core)), handler_(handler) {
     core_->EndBatch(base::NowNs());

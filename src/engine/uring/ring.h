@@ -73,6 +73,10 @@ struct RingConfig {
   unsigned flags = 0;
 };
 
+// The least an engine works with: completions beyond it are kept aside by the kernel, submissions
+// go in smaller batches.
+inline constexpr RingConfig kSmallestRing{.sq_entries = 256, .cq_entries = 1024, .flags = 0};
+
 // A ring of the kernel's, made with exactly `config.flags`. Must be called on the thread that will
 // use the ring (SINGLE_ISSUER, 6.0). Errors carry the errno of io_uring_setup(2).
 class KernelRing final : public Ring {

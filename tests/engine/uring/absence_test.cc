@@ -50,6 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{EPERM, Facts(-1, 2, -1), Absence::kSeccomp, "seccomp", "Docker"},
         Case{EPERM, Facts(0, 0, -1), Absence::kSecurityModule, "security_module", "SELinux"},
         Case{EACCES, Facts(0, 0, -1), Absence::kSecurityModule, "security_module", "EACCES"},
+        Case{ENOMEM, Facts(0, 0, 256 << 10), Absence::kLockedMemory, "locked_memory", "memlock"},
         Case{ENOMEM, Facts(0, 0, 16 << 10), Absence::kLockedMemory, "locked_memory", "ulimit -l"},
         // A shortage is not an absence.
         Case{ENOMEM, Facts(0, 0, 8 << 20), Absence::kOutOfResources, "out_of_resources", "ENOMEM"},

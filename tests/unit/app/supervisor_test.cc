@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
+#include <memory>
+#include <new>
 #include <thread>
 
 #include "app/workers.h"
@@ -50,6 +53,36 @@ TEST_F(SupervisorTest, ASignalBeforeTheRunIsKeptForIt) {
   Supervisor::Event event = supervisor_->WaitUntil(base::kNever);
   EXPECT_EQ(event.kind, Kind::kSignal);
   EXPECT_EQ(event.signal, SIGTERM);
+}
+
+TEST_F(SupervisorTest, WorkThatEndsIsWaitedFor) {
+  bool done = false;
+  EXPECT_TRUE(supervisor_->RunUntilSignal([&] { done = true; }));
+  EXPECT_TRUE(done);
+}
+
+TEST_F(SupervisorTest, WorkThatBlocksIsLeftAtASignal) {
+  auto release = std::make_shared<std::promise<void>>();
+  auto left = std::make_shared<std::promise<void>>();
+  kill(getpid(), SIGUSR1);  // no reason to leave
+  kill(getpid(), SIGINT);
+  EXPECT_FALSE(supervisor_->RunUntilSignal([release, left] {
+    release->get_future().wait();
+    left->set_value();
+  }));
+  release->set_value();
+  left->get_future().wait();
+  // The last thing the thread does is to notify.
+  supervisor_->WaitNotified(base::kNever);
+}
+
+TEST_F(SupervisorTest, AWorkerThatRunsOutOfMemoryHasFailed) {
+  Workers workers(*supervisor_);
+  workers.Start(2, {}, [](int index) {
+    if (index == 1) throw std::bad_alloc();
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(workers.Join(), OutOfMemory());
 }
 
 TEST_F(SupervisorTest, TheFirstErrorOfTheWorkersIsReported) {
