@@ -10,18 +10,25 @@ from bench.settings import AXES
 Run = collections.namedtuple("Run", "order_index repeat cell name")
 
 # From the axis that changes least to the one whose values are measured side by side.
-_NESTING = ("threads", "size_bytes", "depth", "connections", "engine")
+_NESTING = ("threads", "size_bytes", "depth", "connections", "wait", "features", "engine")
 
-_NAME_PARTS = {"connections": "c", "size_bytes": "s", "depth": "d", "threads": "t"}
+_NAME_PARTS = {"connections": "c", "size_bytes": "s", "depth": "d", "threads": "t",
+               "features": "f", "wait": "w"}
 
 
 def cells(axes, vary):
     """Every combination; those that differ in `vary` alone stand side by side."""
     nesting = [axis for axis in _NESTING if axis in axes and axis != vary]
     nesting += [axis for axis in axes if axis == vary]
+    every = [dict(zip(nesting, values))
+             for values in itertools.product(*(axes[axis] for axis in nesting))]
     return [{axis: cell[axis] for axis in AXES if axis in cell}
-            for cell in (dict(zip(nesting, values))
-                         for values in itertools.product(*(axes[axis] for axis in nesting)))]
+            for cell in every if _is_meant(axes, cell)]
+
+
+def _is_meant(axes, cell):
+    """epoll has no features to switch: it is there once."""
+    return cell.get("engine") != "epoll" or cell.get("features") in axes.get("features", [None])[:1]
 
 
 def ordered(axes, vary, repeats, order, seed):
@@ -38,11 +45,16 @@ def ordered(axes, vary, repeats, order, seed):
         if order == "shuffled":
             generator.shuffle(turn)
         elif repeat % 2:
-            sides = len(axes.get(vary, [None]))
-            turn = [cell for start in range(0, len(turn), sides)
-                    for cell in reversed(turn[start:start + sides])]
+            turn = [cell for _, side_by_side in itertools.groupby(turn, _all_but(vary))
+                    for cell in reversed(list(side_by_side))]
         found += [(repeat, cell) for cell in turn]
     return found
+
+
+def _all_but(vary):
+    """Equal for cells that stand side by side. What features need is another engine for epoll."""
+    varied = {vary, "engine"} if vary == "features" else {vary}
+    return lambda cell: [value for axis, value in cell.items() if axis not in varied]
 
 
 def name_of(axes, cell, repeat):
@@ -50,7 +62,7 @@ def name_of(axes, cell, repeat):
     words = [cell.get("engine", "server")]
     words += [f"{letter}{cell[axis]}" for axis, letter in _NAME_PARTS.items()
               if axis == "connections" or len(axes.get(axis, [])) > 1]
-    return "-".join([*words, f"r{repeat}"])
+    return "-".join([*words, f"r{repeat}"]).replace(":", "")
 
 
 def runs(settings):
@@ -69,4 +81,8 @@ def describe(axes, cell):
         words.append(f"{cell['depth']:,} in flight each")
     if len(axes.get("threads", [])) > 1:
         words.append(units.count(cell["threads"], "server thread"))
+    if len(axes.get("features", [])) > 1 and cell["engine"] != "epoll":
+        words.append(cell["features"])
+    if len(axes.get("wait", [])) > 1:
+        words.append(cell["wait"])
     return ", ".join(words)

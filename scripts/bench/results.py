@@ -4,6 +4,7 @@ import json
 import statistics
 
 from bench import series as series_
+from bench.settings import DEFAULTS
 
 # `cell`: {axis: value}. `server`: None where the server was not ours. `values`: the numbers of the
 # table, None where there is none.
@@ -55,15 +56,35 @@ def _make_run(server, load):
     cell = {"engine": server["config"]["engine"]["name"] if server else "-"}
     cell.update((key, config[key]) for key in ("connections", "size_bytes", "depth"))
     cell["threads"] = server["config"]["threads"] if server else None
+    if server:
+        cell["features"] = _asked(server, "--features", DEFAULTS["features"])
+        cell["wait"] = server["config"].get("wait", DEFAULTS["wait"])
     values = {
         "rate": load["totals"]["messages_per_s"],
         "p50": latency.get("50"),
         "p99": latency.get("99"),
         "p99.9": latency.get("99.9"),
         "cpu": server_cpu_ns_per_message(server, load) if server else None,
-        "loader": load["resources"]["cpu_share"],
+        "loader": busy_share(load),
     }
     return Run(cell, load["run"].get("repeat", 0), server, load, values)
+
+
+def _asked(result, option, otherwise):
+    """What an option of the program was given."""
+    for word in result["run"].get("argv", []):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return otherwise
+
+
+def busy_share(load):
+    """How busy the loader's threads were; time spent looking for events in vain is no work."""
+    share = load["resources"]["cpu_share"]
+    spun_ns = load.get("engine_stats", {}).get("spun_ns", 0)
+    if share is None or not spun_ns:
+        return share
+    return share - spun_ns / (load["config"]["threads"] * load["totals"]["measured_ns"])
 
 
 def server_cpu_ns_per_message(server, load):

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 
-from bench import cpus, matrix, preflight, process, progress, results, servers, table, units
+from bench import cpus, matrix, preflight, process, progress, results, servers, settings, table, units
 from bench import series as series_
+from bench.settings import DEFAULTS
 
 # A run that takes so much longer than it was asked to hangs. Ten retries of a connect that times
 # out are well within it.
@@ -81,6 +82,9 @@ class Plan:
         options = ["-i", SERVER_INTERVAL, "-q", *self._naming(run)]
         if "engine" in run.cell:
             options += ["--engine", run.cell["engine"], "-t", str(run.cell["threads"])]
+            for axis, usual in DEFAULTS.items():
+                if run.cell[axis] != usual and (axis, run.cell["engine"]) != ("features", "epoll"):
+                    options.append(f"--{axis}={run.cell[axis]}")
         if self.layout(run.cell).server:
             options += ["--cpus", ",".join(map(str, self.layout(run.cell).server))]
         return options
@@ -301,4 +305,5 @@ def _has_sides(folder):
     """Whether there is something to compare: done runs of two values of what is varied."""
     document = series_.read(folder)
     done = series_.of_status(document, series_.DONE)
-    return len({run["cell"].get(document["vary"]) for run in done}) > 1
+    vary = settings.from_json(document).vary
+    return len({(run["cell"].get(vary), run["cell"].get("engine")) for run in done}) > 1

@@ -2,13 +2,15 @@
 import collections
 import configparser
 import pathlib
+import re
 
 from bench import units
+from bench.settings import DEFAULTS
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "scenarios"
 
 # The order in which --list shows them: from the quick one to the long ones.
-NAMES = ("quick", "engines", "sizes", "depth", "threads", "c10k")
+NAMES = ("quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k")
 
 ENGINES = ("io_uring", "epoll")
 ORDERS = ("interleaved", "shuffled")
@@ -25,6 +27,19 @@ class Broken(Exception):
 def engine(text):
     if text not in ENGINES:
         raise units.Bad(f'got "{text}", takes io_uring and epoll')
+    return text
+
+
+def features(text):
+    """The server knows the names; here it is only kept apart from other options."""
+    if not re.fullmatch(r"[+-]?[a-z_0-9]+", text):
+        raise units.Bad(f'got "{text}", takes best, baseline, minimal, +NAME and -NAME')
+    return text
+
+
+def wait(text):
+    if not re.fullmatch(r"block|spin|hybrid:[0-9]+(ns|us|ms|s)", text):
+        raise units.Bad(f'got "{text}", takes block, spin and hybrid:TIME')
     return text
 
 
@@ -50,6 +65,8 @@ AXIS_KEYS = {
     "depth": ("depth", units.whole, "numbers such as 64 or 10k"),
     "threads": ("threads", lambda text: units.whole(text, "numbers such as 2", 1024),
                 "numbers such as 2"),
+    "features": ("features", features, "best, baseline, minimal, +NAME and -NAME"),
+    "wait": ("wait", wait, "block, spin and hybrid:TIME"),
 }
 
 
@@ -72,7 +89,9 @@ def read(path):
                 raise Broken(f"{path}: unknown key {key}")
         return Scenario(
             path.stem, section["title"], section["description"], section["vary"], section["base"],
-            {AXIS_KEYS[key][0]: axis_values(key, axes[key]) for key in AXIS_KEYS},
+            {axis: axis_values(key, axes[key] if axis not in DEFAULTS else
+                               axes.get(key, DEFAULTS[axis]))
+             for key, (axis, _, _) in AXIS_KEYS.items()},
             duration_ms(section["duration"]), units.time_ms(section["warmup"]),
             units.whole(section["repeats"]), order(section["order"]))
     except (OSError, configparser.Error, KeyError, units.Bad) as error:

@@ -1,9 +1,16 @@
 """What one series measures: a scenario with what the command line changes of it."""
 import dataclasses
 
-# Axes of the matrix, in the order of columns; the names are those of result files, `threads` being
-# the server's.
-AXES = ("engine", "connections", "size_bytes", "depth", "threads")
+# Axes of the matrix, in the order of columns; the names are those of result files. Those of the
+# server are its own: its threads, how they wait, and the io_uring features it is asked for.
+AXES = ("engine", "connections", "size_bytes", "depth", "threads", "features", "wait")
+OF_THE_SERVER = ("engine", "threads", "features", "wait")
+
+# What a program does when it is not asked.
+DEFAULTS = {"features": "best", "wait": "block"}
+
+# The keys of ringecho-compare that are called otherwise.
+_COMPARED_AS = {"wait": "server.wait", "threads": "server.threads"}
 
 
 @dataclasses.dataclass
@@ -39,7 +46,8 @@ def from_scenario(scenario, overrides):
         else:
             setattr(settings, key, value)
     if settings.server == "running":
-        del settings.axes["engine"], settings.axes["threads"]
+        for axis in OF_THE_SERVER:
+            del settings.axes[axis]
     return settings
 
 
@@ -55,6 +63,7 @@ def to_json(settings):
     """(axes, order, ... of series.json, its options): the seam to from_json."""
     top = {key: getattr(settings, key)
            for key in ("scenario", "title", "vary", "base", "order", "seed", "repeats", "axes")}
+    top["vary"] = _COMPARED_AS.get(settings.vary, settings.vary)
     top["options"] = {key: getattr(settings, key)
                       for key in ("duration_ms", "warmup_ms", "server", "loader_engine",
                                   "loader_threads", "server_cpus", "loader_cpus", "labels")}
@@ -65,4 +74,6 @@ def from_json(document):
     """Raises KeyError or TypeError for a document that is none of ours."""
     keys = {field.name for field in dataclasses.fields(Settings)}
     values = {**{key: document[key] for key in document if key in keys}, **document["options"]}
+    values["vary"] = {name: axis for axis, name in _COMPARED_AS.items()}.get(values["vary"],
+                                                                             values["vary"])
     return Settings(**values)

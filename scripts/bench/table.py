@@ -6,7 +6,7 @@ import statistics
 from bench import results
 from bench import series as series_
 from bench import units
-from bench.settings import AXES
+from bench.settings import AXES, DEFAULTS
 
 VERDICTS = ["valid", "suspect", "invalid"]  # from good to bad
 
@@ -16,13 +16,17 @@ _COLUMNS = {
     "size_bytes": ("size", 7, units.size_text),
     "depth": ("depth", 6, "{:,}".format),
     "threads": ("threads", 8, str),
+    "features": ("features", 18, str),
+    "wait": ("wait", 14, str),
 }
+
+_ROW_ORDER = ("threads", "depth", "size_bytes", "connections", "wait", "features", "engine")
 
 _NUMBERS = (("messages/s", 12), ("p50", 8), ("p99", 8), ("p99.9", 8), ("CPU/msg", 8), ("loader", 7))
 
 
 def _key(cell):
-    return tuple(cell.get(axis) for axis in AXES)
+    return tuple(cell.get(axis, DEFAULTS.get(axis)) for axis in AXES)
 
 
 def _median_of(runs, key):
@@ -47,10 +51,15 @@ class Table:
         for run in runs:
             self.found[_key(run.cell)].append(run)
         keys = list(dict.fromkeys([*self.found, *(_key(cell) for cell, _ in not_run)]))
-        # Rows in order of the numbers, engines in the order they first ran.
-        engines = list(dict.fromkeys(key[0] for key in keys))
-        self.rows = sorted(keys, key=lambda key: (
-            [value or 0 for value in reversed(key[1:])], engines.index(key[0])))
+        # Rows in order of the numbers; engines, features and ways to wait in the order they ran.
+        ran = {axis: list(dict.fromkeys(key[index] for key in keys))
+               for index, axis in enumerate(AXES)}
+
+        def place(axis, value):
+            return value or 0 if isinstance(value, int) else ran[axis].index(value)
+
+        self.rows = sorted(keys, key=lambda key: [
+            place(axis, key[AXES.index(axis)]) for axis in _ROW_ORDER])
         self.varied = [axis for index, axis in enumerate(AXES)
                        if index and len({key[index] for key in keys}) > 1]
         self.shown = self.varied or ["connections"]

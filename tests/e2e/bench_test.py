@@ -58,7 +58,8 @@ def test_options_take_the_place_of_the_scenarios():
                         "--label", "a=b", "--label", "c=d=e")
     assert found.scenario == "sizes"
     assert found.axes == {"engine": ["io_uring", "epoll"], "connections": [1, 2_000],
-                          "size_bytes": [64, 4_096], "depth": [1], "threads": [1]}
+                          "size_bytes": [64, 4_096], "depth": [1], "threads": [1],
+                          "features": ["best"], "wait": ["block"]}
     assert (found.duration_ms, found.warmup_ms) == (2_000, 400)
     assert found.labels == ["a=b", "c=d=e"]
     # A warm-up that is named stays, wherever it stands.
@@ -76,9 +77,19 @@ def test_quick_is_a_scenario():
 def test_every_scenario_can_be_read_and_asks_a_question(name):
     found = scenario.by_name(name)
     assert len(found.title) <= 60 and len(scenario.list_lines()[0]) <= 80
-    assert found.base in found.axes[found.vary]
+    # Features are compared with each other and with epoll, which has none.
+    assert found.base in found.axes["engine" if found.vary == "features" else found.vary]
     first = (scenario.FOLDER / f"{name}.ini").read_text().split("[scenario]")[0]
     assert first.startswith("# ") and "?" in first
+
+
+def test_epoll_is_measured_once_beside_many_features():
+    axes = {"engine": ["io_uring", "epoll"], "connections": [1, 2], "features": ["best", "minimal"]}
+    found = [(cell["connections"], cell["engine"], cell["features"])
+             for _, cell in matrix.ordered(axes, "features", 2, "interleaved", None)]
+    once = [("io_uring", "best"), ("io_uring", "minimal"), ("epoll", "best")]
+    assert found == [(count, *cell) for count in (1, 2) for cell in once] + [
+        (count, *cell) for count in (1, 2) for cell in reversed(once)]
 
 
 def test_every_scenario_file_is_listed():
@@ -116,7 +127,7 @@ def test_a_broken_scenario_is_named(tmp_path, broken):
 
 
 @pytest.mark.parametrize("was, now, said", [
-    ("repeats", "repeat", "unknown key repeat"), ("[axes]\n", "[axes]\nfeatures = x\n", "features"),
+    ("repeats", "repeat", "unknown key repeat"), ("[axes]\n", "[axes]\ncolour = x\n", "colour"),
     ("duration = 4s", "duration = 4", '"4"'), ("epoll\n", "kqueue\n", '"kqueue"')])
 def test_what_is_wrong_in_a_scenario_is_named(tmp_path, was, now, said):
     text = (scenario.FOLDER / "engines.ini").read_text()
