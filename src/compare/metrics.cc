@@ -80,12 +80,20 @@ std::optional<double> CpuWhileMeasuring(const Result& server, const Result& load
   return cpu_ns / messages;
 }
 
+// Over the server's whole run. It counts reads, of which a large message takes several.
+std::optional<double> CpuOfTheRun(const Result& server, const Result& load) {
+  const std::optional<double> per_read = server.resources.cpu_ns_per_message;
+  const auto reads = static_cast<double>(server.totals.messages);
+  const auto bytes = static_cast<double>(server.totals.bytes_received);
+  if (!per_read || !load.config.size_bytes || !(bytes > 0)) return per_read;
+  return *per_read * reads * static_cast<double>(*load.config.size_bytes) / bytes;
+}
+
 std::optional<double> ServerCpu(const Measurement& measurement) {
   if (!measurement.server) return std::nullopt;
-  if (measurement.load) {
-    if (auto measured = CpuWhileMeasuring(*measurement.server, *measurement.load)) return measured;
-  }
-  return measurement.server->resources.cpu_ns_per_message;
+  if (!measurement.load) return measurement.server->resources.cpu_ns_per_message;
+  auto measured = CpuWhileMeasuring(*measurement.server, *measurement.load);
+  return measured ? measured : CpuOfTheRun(*measurement.server, *measurement.load);
 }
 
 std::optional<double> RawValue(const Measurement& measurement, std::string_view id) {

@@ -137,31 +137,41 @@ bool IsFeatureList(std::string_view key) {
   return key.find("features") != std::string_view::npos && key.find('.') == std::string_view::npos;
 }
 
-// Lists of features are long and nearly the same: what all have in common goes into a note.
+// What `list` has less and more than `full`: "-vectored_send", "-defer_taskrun,+coop_taskrun".
+std::string Unlike(const std::vector<std::string>& full, const std::vector<std::string>& list) {
+  std::vector<std::string> parts;
+  auto add_missing = [&parts](char sign, const std::vector<std::string>& from,
+                              const std::vector<std::string>& in) {
+    for (const std::string& feature : from) {
+      if (std::find(in.begin(), in.end(), feature) == in.end()) {
+        parts.push_back(absl::StrCat(std::string(1, sign), feature));
+      }
+    }
+  };
+  add_missing('-', full, list);
+  add_missing('+', list, full);
+  return absl::StrJoin(parts, ",");
+}
+
+// Lists of features are long and nearly the same: the longest is called "full" and told in a note,
+// the others by how they differ from it, where that is shorter.
 void ShortenFeatures(Comparison& comparison) {
   std::vector<std::vector<std::string>> lists;
-  std::vector<std::string> common;
-  bool first = true;
-  for (const std::string& side : comparison.sides) {
-    std::vector<std::string> list = absl::StrSplit(side, ',');
-    lists.push_back(list);
-    if (list.size() == 1) continue;  // an engine's name, as likely as not
-    if (first) common = list;
-    first = false;
-    std::erase_if(common, [&list](const std::string& feature) {
-      return std::find(list.begin(), list.end(), feature) == list.end();
-    });
-  }
-  if (common.empty()) return;
+  for (const std::string& side : comparison.sides) lists.push_back(absl::StrSplit(side, ','));
+  const std::vector<std::string> full = *std::max_element(
+      lists.begin(), lists.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
   for (size_t i = 0; i < lists.size(); ++i) {
-    if (lists[i].size() == 1) continue;
-    std::erase_if(lists[i], [&common](const std::string& feature) {
-      return std::find(common.begin(), common.end(), feature) != common.end();
-    });
-    comparison.sides[i] = lists[i].empty() ? "without" : absl::StrJoin(lists[i], ",");
+    if (lists[i].size() == 1) continue;  // an engine's name, as likely as not
+    const std::string unlike = Unlike(full, lists[i]);
+    if (unlike.empty()) {
+      comparison.sides[i] = "full";
+    } else if (unlike.size() < comparison.sides[i].size()) {
+      comparison.sides[i] = unlike;
+    }
   }
-  comparison.notes.push_back(
-      absl::StrCat("every side with more than one feature has ", absl::StrJoin(common, ", ")));
+  if (full.size() > 1) {
+    comparison.notes.push_back(absl::StrCat("full is ", absl::StrJoin(full, ", ")));
+  }
 }
 
 std::string_view WantedBase(const CompareOptions& options, const std::vector<std::string>& names) {

@@ -349,7 +349,7 @@ TEST(Features, ShortNamesTellThemApart) {
   }
   auto comparison = Compare(all, {.vary = "features"});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_THAT(comparison->sides, ElementsAre("epoll", "without", "bundle"));
+  EXPECT_THAT(comparison->sides, ElementsAre("epoll", "-bundle", "full"));
 }
 
 TEST(OneSide, IsFineForATableOfMedians) {

@@ -63,6 +63,15 @@ TEST(ServerCpu, OfTheWholeRunWhereThePhaseIsNotKnown) {
   EXPECT_EQ(Value(server_only, "server_cpu_ns_per_message"), 9000);
 }
 
+TEST(ServerCpu, OfTheWholeRunIsOfMessagesNotOfReads) {
+  Measurement large = WithIntervals();
+  large.server->intervals.clear();
+  large.load->config.size_bytes = 64'000;
+  large.server->totals.messages = 16'000;  // reads
+  large.server->totals.bytes_received = 64'000'000;
+  EXPECT_NEAR(*Value(large, "server_cpu_ns_per_message"), 16 * 9000, 1e-6);
+}
+
 TEST(Metrics, ComeFromTheEndTheyBelongTo) {
   const Measurement both = Make({});
   EXPECT_EQ(Value(both, "messages_per_s"), 100'000);
