@@ -15,9 +15,8 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --suite NAME         run just this suite, such as unit or e2e
   --sanitize KIND      with "address,undefined" in build-test-address, or with
                        "thread" in build-test-thread
-  --ladder             the conformance tests, with the address sanitizer, for each
-                       preset of io_uring features, and with each feature and
-                       each two of them taken away
+  --ladder             the conformance tests, with the address sanitizer: each
+                       preset of io_uring features, all but one, all but two
   --clang              build with clang in build-test-clang; warnings are errors
   --fuzz               fuzz the readers of files with clang's libFuzzer in
                        build-test-fuzz, each for RINGECHO_FUZZ_SECONDS (60)

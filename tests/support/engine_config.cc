@@ -1,8 +1,7 @@
 #include "support/engine_config.h"
 
 #include <cstdlib>
-
-#include "base/clock.h"
+#include <utility>
 
 namespace ringecho::support {
 
@@ -11,23 +10,23 @@ using engine::FeatureSet;
 using engine::kDefaultFeatures;
 
 std::vector<EngineConfig> OrdinaryEngineConfigs() {
-  return {
-    {.name = "epoll"},
-        {.name = "epoll_small_reads",
-         .wait = {.spin_ns = 200 * base::kNsPerUs},
-         .buffer_bytes = 300},
-#if RINGECHO_HAVE_URING
-        {.name = "multishot", .kind = EngineKind::kUring},
-        {.name = "multishot_starved", .kind = EngineKind::kUring, .buffers = 2, .cq_entries = 4},
-        {.name = "one_shot_ring",
-         .kind = EngineKind::kUring,
-         .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
-         .wait = {.spin_ns = base::kNever},
-         .buffers = 8},
-        {.name = "baseline", .kind = EngineKind::kUring, .features = engine::kBaselineFeatures},
-        {.name = "minimal", .kind = EngineKind::kUring, .features = {}},
-#endif
+  std::vector<EngineConfig> epoll = {{.name = "epoll"},
+                                     {.name = "epoll_small_reads", .buffer_bytes = 300}};
+  if (!RINGECHO_HAVE_URING) return epoll;
+  std::vector<EngineConfig> uring = {
+      {.name = "multishot"},
+      {.name = "multishot_starved", .buffers = 2, .cq_entries = 4},
+      {.name = "one_shot_ring",
+       .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
+       .buffers = 8},
+      {.name = "baseline", .features = engine::kBaselineFeatures},
+      {.name = "minimal", .features = {}},
   };
+  for (EngineConfig& config : uring) {
+    config.kind = EngineKind::kUring;
+    epoll.push_back(std::move(config));
+  }
+  return epoll;
 }
 
 std::vector<EngineConfig> LadderEngineConfigs() {

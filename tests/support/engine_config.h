@@ -19,16 +19,14 @@ struct EngineConfig {
   EngineKind kind = EngineKind::kEpoll;
   engine::FeatureSet features = engine::kDefaultFeatures;  // wanted
   engine::FeatureSet missing = {};                         // as if the kernel had not these
-  engine::WaitPolicy wait = {};
-  uint32_t buffers = 0;       // 0: the engine's default
-  uint32_t buffer_bytes = 0;  // likewise
-  uint32_t sq_entries = 0;    // likewise
-  uint32_t cq_entries = 0;    // likewise
+  uint32_t buffers = 0;                                    // 0: the engine's default
+  uint32_t buffer_bytes = 0;                               // likewise
+  uint32_t sq_entries = 0;                                 // likewise
+  uint32_t cq_entries = 0;                                 // likewise
 
   // Lays this configuration over what a test asks for.
   void Apply(engine::Options& options) const {
     options.features.wanted = features;
-    options.wait = wait;
     if (buffers != 0) options.buffers = buffers;
     if (buffer_bytes != 0) options.buffer_bytes = buffer_bytes;
     if (sq_entries != 0) options.sq_entries = sq_entries;

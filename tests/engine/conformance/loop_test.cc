@@ -17,6 +17,26 @@ TEST_P(ConformanceTest, WakesFromAnotherThread) {
   }
 }
 
+// A spinning engine does everything a sleeping one does; it only never waits for it.
+TEST_P(ConformanceTest, ServesWhileItSpins) {
+  for (int64_t spin_ns : {base::kNever, 100 * base::kNsPerUs}) {
+    engine::Options options;
+    options.wait.spin_ns = spin_ns;
+    auto server = StartServer(options);
+    Peer peer = Connect();
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(peer.Send("spin"));
+      ASSERT_EQ(peer.Receive(4), "spin");
+    }
+    int before = echo_.woken;
+    server->Wake();
+    EXPECT_TRUE(WaitUntil([&] { return echo_.woken > before; }));
+    EXPECT_GT(server->counters().spun_ns.Get(), 0U);
+    peer.Close();
+    EXPECT_TRUE(WaitUntil([&] { return server->counters().open.Get() == 0; }));
+  }
+}
+
 TEST_P(ConformanceTest, NoWakeIsLostWhenManyThreadsWake) {
   auto server = StartServer();
   constexpr int kThreads = 3;
