@@ -181,7 +181,7 @@ def test_bad_options_of_run_tests_are_refused_in_one_line(options, named, run):
     assert len(ended.err_lines) == 1 and named in ended.err
 
 
-@pytest.mark.parametrize("script", ["run_bench.sh", "run_tests.sh"])
+@pytest.mark.parametrize("script", ["run_bench.sh", "run_tests.sh", "check_compare.sh"])
 def test_help_fits_a_terminal(script, run):
     ended = run([SCRIPTS / script, "--help"])
     assert ended.code == 0 and ended.err == ""

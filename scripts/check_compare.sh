@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Checks what ringecho-compare says against what is known. See --help.
+# shellcheck source=scripts/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+usage() {
+  cat <<'END'
+Measures one server three ways on this machine, interleaved: as it is, as it is
+once more, and with CPU burnt on purpose. ringecho-compare must find nothing
+between the first two, and the third slower. About 3 minutes; the quieter the
+machine, the smaller a burn is found.
+
+Usage: scripts/check_compare.sh [OPTIONS]
+
+  --burn PERCENT   of the server's own CPU time, burnt on top of it [5]
+  --repeats N      of each [10]
+  -h, --help       print this help and exit
+
+Exit codes: 0 both answers are right, 1 one is not, 2 bad options.
+END
+}
+
+burn=5
+repeats=10
+while (($#)); do
+  case $1 in
+    --burn | --repeats)
+      [[ ${2-} =~ ^[1-9][0-9]{0,2}$ ]] || refuse "$1: got \"${2-}\", takes 1 to 999"
+      if [[ $1 == --burn ]]; then burn=$2; else repeats=$2; fi
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *) refuse "unknown option $1" ;;
+  esac
+  shift
+done
+
+need build test
+dir=$root/build-test
+configure "$dir" -Dbuildtype=release -Db_ndebug=false
+build "$dir" src/server/ringecho-server src/load/ringecho-load src/compare/ringecho-compare \
+  tests/burn/libburn.so
+
+work=$(mktemp -d)
+server_pid=
+cleanup() {
+  if [[ $server_pid ]]; then kill -KILL "$server_pid" 2>/dev/null || true; fi
+  rm -rf -- "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+# The server alone on the last CPU, the load generator on the first.
+last=$(($(nproc) - 1))
+
+# measure SIDE NUMBER [VARIABLE=VALUE...]: one run of the server with this environment.
+measure() {
+  local side=$1 number=$2 name address=
+  shift 2
+  name=$work/$side/$(printf '%03d' "$number")
+  mkdir -p -- "$work/$side"
+  local labels=(--label "side=$side" --series "$side" --order "$number")
+  env "$@" "$dir/src/server/ringecho-server" --engine epoll --listen 127.0.0.1:0 --cpus "$last" \
+    -i 100ms -q --json "$name.server.json" "${labels[@]}" >"$work/log" 2>&1 &
+  server_pid=$!
+  for ((i = 0; i < 100; ++i)); do
+    address=$(sed -n 's/^listening on //p' "$work/log" 2>/dev/null)
+    [[ $address ]] && break
+    sleep 0.1
+  done
+  [[ $address ]] || die "the server did not start: $(tail -n 1 "$work/log")"
+  "$dir/src/load/ringecho-load" --connect "$address" -c 64 -d 1s --warmup 300ms --cpus 0 -q \
+    --json "$name.load.json" "${labels[@]}" >"$work/load.log" 2>&1 ||
+    die "the load generator failed: $(tail -n 1 "$work/load.log")"
+  kill -TERM "$server_pid"
+  wait "$server_pid" || die 'the server failed'
+  server_pid=
+  : >"$work/log"
+}
+
+for ((repeat = 0; repeat < repeats; ++repeat)); do
+  say "[$((repeat + 1))/$repeats]"
+  preload=(LD_PRELOAD="$dir/tests/burn/libburn.so" RINGECHO_BURN_PERCENT="$burn")
+  # There and back, so that drift hits all alike.
+  if ((repeat % 2)); then
+    measure burnt "$repeat" "${preload[@]}"
+    measure again "$repeat" LC_ALL=C
+    measure plain "$repeat" LC_ALL=C
+  else
+    measure plain "$repeat" LC_ALL=C
+    measure again "$repeat" LC_ALL=C
+    measure burnt "$repeat" "${preload[@]}"
+  fi
+done
+
+# verdicts SIDE: what is found between it and the plain one, as "METRIC VERDICT" lines of those that
+# are judged.
+verdicts() {
+  "$dir/src/compare/ringecho-compare" "$work/plain" "$work/$1" --vary label.side --base plain \
+    --format json | python3 -c '
+import json, sys
+found = json.load(sys.stdin)
+for one in found["findings"]:
+    metric = found["metrics"][one["metric"]]
+    if metric["judged"]:
+        print(metric["id"], one["verdict"])'
+}
+show() {
+  "$dir/src/compare/ringecho-compare" "$work/plain" "$work/$1" --vary label.side --base plain
+}
+
+status=0
+echo '--- the same twice: nothing may be found'
+show again
+if verdicts again | grep -qv ' ~$'; then status=1; fi
+echo
+echo "--- with $burn% of CPU burnt: the server must cost more"
+show burnt
+if ! verdicts burnt | grep -q '^server_cpu_ns_per_message slower$'; then status=1; fi
+echo
+if ((status == 0)); then echo 'both answers are right'; else echo 'an answer is wrong'; fi
+exit "$status"
