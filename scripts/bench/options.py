@@ -20,8 +20,8 @@ What is measured:
   --depth LIST          messages in flight on each connection
   --threads LIST        threads of the server
   --engines LIST        of the server: io_uring, epoll
-  --features LIST       io_uring features of the server: best, baseline, minimal,
-                        +NAME, -NAME
+  --features LIST       io_uring features of the server: best, baseline,
+                        minimal, +NAME, -NAME
   --wait LIST           how the server waits: block, spin, hybrid:TIME
   --loader-engine NAME  of the load generator: auto, io_uring or epoll [auto].
                         It is the same for all engines of the server, because

@@ -12,8 +12,24 @@ import tempfile
 import pytest
 
 import programs
-from conftest import require
+from conftest import NO_IO_URING, require
 from namespaces import bind_file, deny_io_uring
+
+BUILT_WITHOUT = NO_IO_URING is not None and "was built without it" in NO_IO_URING
+
+
+@pytest.fixture(autouse=True)
+def built_with_io_uring(request):
+    """There is nothing to deny otherwise, but one thing to say."""
+    if BUILT_WITHOUT and "built_without" not in request.fixturenames:
+        pytest.skip("this build has no io_uring engine")
+
+
+@pytest.fixture
+def built_without():
+    if not BUILT_WITHOUT:
+        pytest.skip("this build has an io_uring engine")
+
 
 SWITCH = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
 
@@ -39,6 +55,15 @@ def assert_fallback(result, words, word_in_result):
     assert result["host"]["environment"]["io_uring"]["available"] is False
     for word in words:
         assert word in result["host"]["environment"]["io_uring"]["reason"]
+
+
+def test_a_build_without_io_uring_says_so(built_without, run, start_server, validated):
+    ended = run([programs.SERVER, "--engine", "io_uring", "--listen", "127.0.0.1:0"])
+    assert ended.code == 1
+    assert len(ended.err_lines) == 1 and "built without it" in ended.err
+    server = start_server("--engine", "auto")
+    assert server.stop().code == 0
+    assert_fallback(validated(server.json_path), ["built without it"], "built without it")
 
 
 @pytest.mark.parametrize("error, words", DENIALS)
