@@ -37,6 +37,9 @@ class Program:
         def before_exec():
             # A test run that is killed leaves nothing behind.
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            # Under nohup, or in the background of a script, some would be ignored.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             if prepare:
                 prepare()
 
