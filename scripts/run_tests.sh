@@ -72,8 +72,9 @@ steady_addresses() {
   fi
 }
 
-ran=()     # build directories in which tests were run
-failed=()  # modes that went wrong
+ran=()      # build directories in which a mode has run tests
+counted=()  # by mode: "N passed, N failed, N skipped"
+failed=()   # modes that went wrong
 
 # run_in DIR WRAPPER... : the tests of a build directory; WRAPPER is a command prefix.
 run_in() {
@@ -222,12 +223,15 @@ for mode in "${modes[@]}"; do
     say "$mode: FAILED, $((SECONDS - started)) s"
     failed+=("$mode")
   fi
-  mapfile -t -O "${#ran[@]}" ran < <(grep . "$list" || true)
+  # At once: two modes may share a directory, and the later one begins by emptying it.
+  mapfile -t dirs < <(grep . "$list" || true)
+  ((${#dirs[@]} == 0)) || counted+=("$(python3 "$root/scripts/count_tests.py" "${dirs[@]}")")
   rm -f -- "$list"
 done
 
-counts='0 passed, 0 failed, 0 skipped'
-((${#ran[@]} == 0)) || counts=$(python3 "$root/scripts/count_tests.py" "${ran[@]}")
+counts=$(printf '%s\n' "${counted[@]}" | awk '
+  { passed += $1; failed += $3; skipped += $5 }
+  END { printf "%d passed, %d failed, %d skipped", passed, failed, skipped }')
 # What failed before there was a test to fail.
 if ((${#failed[@]})) && [[ $counts == *' 0 failed'* ]]; then
   counts=${counts/ 0 failed/ ${#failed[@]} failed}

@@ -1,6 +1,5 @@
 #include "app/options.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -122,12 +121,9 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
 }
 
 void CheckCommonOptions(const CommonOptions& options) {
-  std::vector<int> allowed = base::AllowedCpus();
-  for (int cpu : options.cpus) {
-    if (std::find(allowed.begin(), allowed.end(), cpu) != allowed.end()) continue;
+  if (absl::Status here = base::CheckCpus(options.cpus); !here.ok()) {
     cli::Refuse("--cpus",
-                absl::StrCat("got \"", base::FormatCpuList(options.cpus), "\", takes of ",
-                             base::FormatCpuList(allowed), ", where this process may run"));
+                absl::StrCat("got \"", base::FormatCpuList(options.cpus), "\": ", here.message()));
   }
   if (options.features.asked && options.engine == engine::EngineKind::kEpoll) {
     cli::Refuse("--features", "these are features of io_uring, and --engine is epoll");

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <memory>
+#include <cstdlib>
 #include <span>
 #include <system_error>
 #include <thread>
@@ -86,29 +86,28 @@ void Supervisor::WaitNotified(int64_t deadline_ns) {
   TakeNotification();
 }
 
-bool Supervisor::RunUntilSignal(const std::function<void()>& work) {
-  // Outlives this call when the thread does.
-  auto done = std::make_shared<std::atomic<bool>>(false);
+void Supervisor::RunOrExit(const std::function<void()>& work, const std::function<void()>& farewell,
+                           int exit_code) {
+  std::atomic<bool> done = false;
   std::thread thread;
   try {
-    thread = std::thread([this, done, work] {
+    thread = std::thread([&] {
       work();
-      done->store(true);
+      done.store(true);
       Notify();
     });
   } catch (const std::system_error&) {
     work();  // no thread to be had: without the comfort
-    return true;
+    return;
   }
-  while (!done->load()) {
+  while (!done.load()) {
     Event event = WaitUntil(base::kNever);
     if (event.kind == Event::Kind::kSignal && event.signal != SIGUSR1) {
-      thread.detach();
-      return false;
+      farewell();
+      std::_Exit(exit_code);
     }
   }
   thread.join();
-  return true;
 }
 
 bool Supervisor::TakeNotification() {

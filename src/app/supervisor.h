@@ -32,9 +32,10 @@ class Supervisor {
   void WaitNotified(int64_t deadline_ns);
 
   // Runs `work`, which may block without end (a name server that does not answer, a pipe nobody
-  // writes to), on a thread of its own. False when SIGINT or SIGTERM came first: then the thread
-  // still runs and uses what it was given, and the process must end by _Exit.
-  bool RunUntilSignal(const std::function<void()>& work);
+  // writes to), on a thread of its own. When SIGINT or SIGTERM comes first, calls `farewell` and
+  // ends the process with `exit_code` at once, because the thread still uses what it was given.
+  void RunOrExit(const std::function<void()>& work, const std::function<void()>& farewell,
+                 int exit_code);
 
   // Thread-safe: has WaitUntil return kNotified, once for any number of calls.
   void Notify();

@@ -65,18 +65,23 @@ std::vector<int> AllowedCpus() {
   return cpus;
 }
 
-absl::Status PinThread(const std::vector<int>& cpus) {
+absl::Status CheckCpus(const std::vector<int>& cpus) {
   std::vector<int> allowed = AllowedCpus();
-  cpu_set_t set;
-  CPU_ZERO(&set);
   for (int cpu : cpus) {
     if (std::find(allowed.begin(), allowed.end(), cpu) == allowed.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("CPU ", cpu, " is not available to this process, which may run on ",
                        FormatCpuList(allowed)));
     }
-    CPU_SET(cpu, &set);
   }
+  return absl::OkStatus();
+}
+
+absl::Status PinThread(const std::vector<int>& cpus) {
+  RINGECHO_RETURN_IF_ERROR(CheckCpus(cpus));
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int cpu : cpus) CPU_SET(cpu, &set);
   if (sched_setaffinity(0, sizeof(set), &set) != 0) {
     return ErrnoStatus(errno, absl::StrCat("sched_setaffinity to CPUs ", FormatCpuList(cpus)));
   }

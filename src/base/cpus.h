@@ -20,9 +20,12 @@ std::string FormatCpuList(const std::vector<int>& cpus);
 // CPUs the calling thread may run on (sched_getaffinity), ascending.
 std::vector<int> AllowedCpus();
 
+// INVALID_ARGUMENT naming the first of `cpus` that is outside AllowedCpus().
+absl::Status CheckCpus(const std::vector<int>& cpus);
+
 // Restricts the calling thread, and every thread it starts later, to `cpus`. Fails with what
-// sched_setaffinity(2) says when none of them is usable here; a CPU outside AllowedCpus() is an
-// error even when others are fine, because a silently smaller set would falsify a result.
+// sched_setaffinity(2) says, and as CheckCpus even when other CPUs are fine, because a silently
+// smaller set would falsify a result.
 absl::Status PinThread(const std::vector<int>& cpus);
 
 }  // namespace ringecho::base

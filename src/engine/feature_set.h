@@ -40,11 +40,9 @@ class FeatureSet {
   }
 
   constexpr bool Has(FeatureId id) const { return (bits_ & Bit(id)) != 0; }
-  constexpr bool HasAll(FeatureSet other) const { return (bits_ & other.bits_) == other.bits_; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr void Add(FeatureId id) { bits_ |= Bit(id); }
   constexpr void Remove(FeatureId id) { bits_ &= ~Bit(id); }
-  constexpr FeatureSet operator|(FeatureSet other) const { return FeatureSet(bits_ | other.bits_); }
   constexpr FeatureSet operator&(FeatureSet other) const { return FeatureSet(bits_ & other.bits_); }
   constexpr FeatureSet operator-(FeatureSet other) const {
     return FeatureSet(bits_ & ~other.bits_);

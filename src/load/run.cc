@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,7 +66,7 @@ class LoadRun {
  private:
   absl::Status Reserve();
   absl::Status Launch();
-  [[noreturn]] void EndBeforeTheRun();
+  void EndBeforeTheRun();
   bool by_time() const { return options_.messages == 0; }
   int64_t SinceStart(int64_t ns) const { return ns - result_.run.start_monotonic_ns; }
 
@@ -114,7 +113,8 @@ int LoadRun::Start() {
   bool usage = false;
   if (status.ok()) {
     absl::StatusOr<Setup> setup;
-    if (!supervisor_.RunUntilSignal([&] { setup = Prepare(options_); })) EndBeforeTheRun();
+    supervisor_.RunOrExit([&] { setup = Prepare(options_); }, [this] { EndBeforeTheRun(); },
+                          cli::kExitInterrupted);
     status = setup.status();
     usage = absl::IsInvalidArgument(status);
     if (setup.ok()) setup_ = *std::move(setup);
@@ -129,7 +129,6 @@ int LoadRun::Start() {
 void LoadRun::EndBeforeTheRun() {
   cli::Complain(kProgram, "interrupted before the run began");
   file_.reset();
-  std::_Exit(cli::kExitInterrupted);
 }
 
 // The place of the result, the engine, the CPUs.

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -152,11 +151,12 @@ absl::Status ServerRun::Prepare() {
     result_.calibration = report::Calibrate({.budget_ns = kCalibrationNs, .floors = {}});
   }
   absl::Status opened;
-  if (!supervisor_.RunUntilSignal([&] { opened = OpenListeners(); })) {
-    cli::Complain(kProgram, "interrupted before it listened");
-    file_.reset();
-    std::_Exit(cli::kExitInterrupted);
-  }
+  supervisor_.RunOrExit([&] { opened = OpenListeners(); },
+                        [this] {
+                          cli::Complain(kProgram, "interrupted before it listened");
+                          file_.reset();
+                        },
+                        cli::kExitInterrupted);
   return opened;
 }
 

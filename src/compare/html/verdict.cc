@@ -23,18 +23,9 @@ namespace {
 
 using base::ToAbsl;
 
+// A name that CSS can have.
 std::string_view ClassOf(Judgement judgement) {
-  switch (judgement) {
-    case Judgement::kFaster:
-      return "faster";
-    case Judgement::kSlower:
-      return "slower";
-    case Judgement::kSame:
-      return "same";
-    case Judgement::kInconclusive:
-      break;
-  }
-  return "inconclusive";
+  return judgement == Judgement::kSame ? "same" : Name(judgement);
 }
 
 const Overall* OverallOf(const Comparison& comparison, size_t side, size_t metric) {

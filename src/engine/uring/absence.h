@@ -14,7 +14,7 @@ enum class Absence {
   kSeccomp,               // a filter answers for the kernel: Docker, containerd, systemd
   kSecurityModule,        // EPERM and none of the above: SELinux, AppArmor ...
   kLockedMemory,          // ENOMEM on a kernel that charges rings to RLIMIT_MEMLOCK (before 5.12,
-                          // and again since 6.14)
+                          // and again recently: seen on 6.18)
   kTooOld,                // there, but without the operations an echo needs (before 5.6)
   kOutOfResources,        // ENOMEM, EMFILE, ENFILE: not absence; never a reason to fall back
   kOther,

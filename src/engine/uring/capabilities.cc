@@ -20,6 +20,7 @@
 #include "engine/uring/absence.h"
 #include "engine/uring/buffer_ring.h"
 #include "engine/uring/compat.h"
+#include "engine/uring/plan.h"
 #include "engine/uring/ring.h"
 
 namespace ringecho::engine::uring {
@@ -169,12 +170,13 @@ bool HasEchoOperations(const std::vector<uint8_t>& opcodes) {
                      [&](int op) { return HasOpcode(opcodes, op); });
 }
 
+// Those that are nothing but set-up flags.
 FeatureSet FeaturesOfFlags(unsigned flags) {
   FeatureSet has;
-  if ((flags & IORING_SETUP_SUBMIT_ALL) != 0) has.Add(FeatureId::kSubmitAll);
-  if ((flags & IORING_SETUP_TASKRUN_FLAG) != 0) has.Add(FeatureId::kCoopTaskrun);
-  if ((flags & IORING_SETUP_SINGLE_ISSUER) != 0) has.Add(FeatureId::kSingleIssuer);
-  if ((flags & IORING_SETUP_DEFER_TASKRUN) != 0) has.Add(FeatureId::kDeferTaskrun);
+  for (const FeatureInfo& info : kFeatureTable) {
+    unsigned needed = SetupFlags({info.id});
+    if (needed != 0 && (flags & needed) == needed) has.Add(info.id);
+  }
   return has;
 }
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <future>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <thread>
@@ -57,26 +57,17 @@ TEST_F(SupervisorTest, ASignalBeforeTheRunIsKeptForIt) {
 
 TEST_F(SupervisorTest, WorkThatEndsIsWaitedFor) {
   bool done = false;
-  EXPECT_TRUE(supervisor_->RunUntilSignal([&] { done = true; }));
+  supervisor_->RunOrExit([&] { done = true; }, [] {}, 1);
   EXPECT_TRUE(done);
 }
 
 TEST_F(SupervisorTest, WorkThatBlocksIsLeftAtASignal) {
-  auto release = std::make_shared<std::promise<void>>();
-  auto left = std::make_shared<std::promise<void>>();
-  kill(getpid(), SIGUSR1);  // no reason to leave
-  kill(getpid(), SIGINT);
-  EXPECT_FALSE(supervisor_->RunUntilSignal([release, left] {
-    release->get_future().wait();
-    left->set_value();
-  }));
-  release->set_value();
-  left->get_future().wait();
-  // The last thing the thread does is to notify.
-  supervisor_->WaitNotified(base::kNever);
-  // Of two signals the one with the lower number is taken first.
-  while (supervisor_->WaitUntil(base::NowNs()).kind == Kind::kSignal) {
-  }
+  auto leave = [this] {
+    kill(getpid(), SIGUSR1);  // no reason to leave
+    kill(getpid(), SIGINT);
+    supervisor_->RunOrExit([] { pause(); }, [] { std::fputs("left", stderr); }, 130);
+  };
+  EXPECT_EXIT(leave(), ::testing::ExitedWithCode(130), "left");
 }
 
 TEST_F(SupervisorTest, AWorkerThatRunsOutOfMemoryHasFailed) {
