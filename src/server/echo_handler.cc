@@ -48,7 +48,7 @@ void EchoHandler::Closed(engine::ConnId id, engine::CloseReason reason) {
 
 void EchoHandler::StartDraining(int64_t now_ns) {
   drain_started_ns_ = now_ns;
-  next_drain_look_ns_ = now_ns + kDrainIdleNs;
+  next_drain_look_ns_ = now_ns;
   watches_activity_ = true;
   for (uint32_t i = 0; i < slots_used_; ++i) slots_[i].active_ns = now_ns;
 }

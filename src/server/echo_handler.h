@@ -71,9 +71,9 @@ class EchoHandler {
   }
 
   template <class E>
-  void OnClosed(E& engine, engine::ConnId id, engine::CloseReason reason) {
+  void OnClosed(E&, engine::ConnId id, engine::CloseReason reason) {
     Closed(id, reason);
-    if (draining() && counters_.open.Get() == 0) engine.Exit();
+    if (draining() && counters_.open.Get() == 0) next_drain_look_ns_ = 0;
   }
 
   template <class E>
@@ -84,8 +84,9 @@ class EchoHandler {
     } else if (order == Order::kDrain && !draining()) {
       engine.StopListening();
       if (options_.on_drain) options_.on_drain();
+      // Whoever connected before the order may be told of after it in the same batch, so that
+      // nobody is there is only seen at its end, when the deadlines come.
       StartDraining(base::NowNs());
-      if (counters_.open.Get() == 0) engine.Exit();
     }
   }
 
@@ -145,7 +146,7 @@ class EchoHandler {
   template <class E>
   void Drain(E& engine, int64_t now_ns) {
     int64_t drained_for = now_ns - drain_started_ns_;
-    if (drained_for >= kDrainLastNs) {
+    if (counters_.open.Get() == 0 || drained_for >= kDrainLastNs) {
       engine.Exit();
       return;
     }

@@ -39,6 +39,7 @@ def test_sigusr1_prints_a_snapshot_and_the_run_goes_on(engine, start_server):
 def test_verbose_logs_connections(engine, start_server):
     server = start_server("-v", engine=engine)
     programs.connect(server.address).close()
+    server.wait_for(r"^open ", stream="err")
     assert server.stop().code == 0
     events = [line.split()[0] for line in server.text("err").splitlines()]
     assert events == ["open", "closed"]

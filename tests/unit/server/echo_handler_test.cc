@@ -44,6 +44,11 @@ class EchoHandlerTest : public ::testing::Test {
 
   void Open(uint32_t slot) { handler_->OnOpen(engine_, {slot, 0}); }
   void Close(uint32_t slot, CloseReason reason) { handler_->OnClosed(engine_, {slot, 0}, reason); }
+  // As an engine does after the events of a batch.
+  void EndBatch() {
+    int64_t now_ns = base::NowNs();
+    if (handler_->NextDeadline() <= now_ns) handler_->OnDeadline(engine_, now_ns);
+  }
   Verdict Data(uint32_t slot, size_t bytes) {
     std::vector<std::byte> data(bytes);
     return handler_->OnData(engine_, {slot, 0}, data);
@@ -152,6 +157,23 @@ TEST_F(EchoHandlerTest, DrainingStopsListeningAndEndsAtOnceWhenNobodyIsThere) {
   control_.Give(Order::kDrain);
   handler_->OnWake(engine_);
   EXPECT_FALSE(engine_.listening);
+  EndBatch();
+  EXPECT_TRUE(engine_.exited);
+}
+
+TEST_F(EchoHandlerTest, DrainingServesWhoeverIsToldOfInTheSameBatch) {
+  Make();
+  control_.Give(Order::kDrain);
+  handler_->OnWake(engine_);
+  Open(0);
+  EndBatch();
+  EXPECT_FALSE(engine_.exited);
+  Close(0, CloseReason::kEof);
+  Open(1);
+  EndBatch();
+  EXPECT_FALSE(engine_.exited);
+  Close(1, CloseReason::kEof);
+  EndBatch();
   EXPECT_TRUE(engine_.exited);
 }
 
@@ -165,6 +187,7 @@ TEST_F(EchoHandlerTest, DrainingFinishesIdleConnectionsAndEndsWithTheLast) {
   EXPECT_THAT(engine_.finished, ElementsAre(Pair(0, CloseReason::kLocal)));
   EXPECT_FALSE(engine_.exited);
   Close(0, CloseReason::kLocal);
+  EndBatch();
   EXPECT_TRUE(engine_.exited);
 }
 
