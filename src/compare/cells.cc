@@ -88,6 +88,12 @@ class CellFinder {
     return true;
   }
 
+  bool SameEverywhere(const std::string& key) const {
+    return std::all_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.Value(key) == entries_.front().Value(key);
+    });
+  }
+
   // A key that another version of the tool did not write yet, or no longer.
   bool IsNews(const std::vector<Values>& values) const {
     return Follows("version", out_.vary) &&
@@ -104,6 +110,7 @@ class CellFinder {
       if (key == out_.vary || label || std::find(keys_.begin(), keys_.end(), key) != keys_.end()) {
         continue;
       }
+      if (SameEverywhere(key)) continue;
       const std::vector<Values> values = ValuesBySide(entries_, sides(), key);
       const bool same_sides =
           std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();

@@ -238,11 +238,12 @@ Keys RawKeysOf(const Measurement& measurement) {
 
 }  // namespace
 
-std::string Keys::Find(std::string_view key) const {
+const std::string& Keys::Find(std::string_view key) const {
+  static const std::string kNone;
   for (const KeyValues* values : {&config, &environment, &labels}) {
     if (auto it = values->find(key); it != values->end()) return it->second;
   }
-  return {};
+  return kNone;
 }
 
 bool Keys::Has(std::string_view key) const {

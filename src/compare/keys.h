@@ -36,7 +36,7 @@ struct Keys {
   KeyValues labels;
 
   // In all three; empty when there is none.
-  std::string Find(std::string_view key) const;
+  const std::string& Find(std::string_view key) const;
   bool Has(std::string_view key) const;
 };
 

@@ -21,7 +21,7 @@ struct Entry {
   Keys keys;
   size_t side = 0;
 
-  std::string Value(std::string_view key) const {
+  const std::string& Value(std::string_view key) const {
     return key == kSeriesKey ? series : keys.Find(key);
   }
 };

@@ -1,5 +1,6 @@
 #include "report/one_line.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,10 @@ bool Printable(const Character& c) {
 }  // namespace
 
 std::string OneLine(std::string_view text, size_t bytes_max) {
+  // Nearly every text is plain, and a comparison asks for thousands.
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (plain && text.size() <= bytes_max) return std::string(text);
   std::string out;
   while (!text.empty()) {
     const Character c = First(text);

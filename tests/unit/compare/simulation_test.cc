@@ -9,7 +9,7 @@
 namespace ringecho::compare {
 namespace {
 
-constexpr int kSeries = 200;
+constexpr int kSeries = RINGECHO_SIMULATED_SERIES;
 constexpr int kRepeats = 10;
 
 bool AnyJudged(const Comparison& comparison, Judgement judgement) {
