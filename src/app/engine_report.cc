@@ -1,5 +1,6 @@
 #include "app/engine_report.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -74,12 +75,16 @@ report::Engine DescribeEngine(engine::EngineKind requested, const engine::Engine
   return out;
 }
 
-void DescribeBuffers(engine::EngineKind kind, int64_t buffers, int64_t buffer_bytes,
-                     report::NamedValues& extra) {
-  extra.emplace_back("buffers",
-                     int64_t{engine::EffectiveBuffers(kind, static_cast<uint32_t>(buffers))});
-  extra.emplace_back("buffer_size_bytes", int64_t{engine::EffectiveBufferBytes(
-                                              kind, static_cast<uint32_t>(buffer_bytes))});
+void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, int64_t buffers,
+                     int64_t buffer_bytes, report::NamedValues& extra) {
+  bool incremental = std::any_of(features.begin(), features.end(), [](const engine::Feature& f) {
+    return f.effective && f.name == engine::Info(engine::FeatureId::kIncrementalBuffers).name;
+  });
+  extra.emplace_back("buffers", int64_t{engine::EffectiveBuffers(
+                                    kind, static_cast<uint32_t>(buffers), incremental)});
+  extra.emplace_back("buffer_size_bytes",
+                     int64_t{engine::EffectiveBufferBytes(kind, static_cast<uint32_t>(buffer_bytes),
+                                                          incremental)});
 }
 
 report::IoUring DescribeIoUring() {

@@ -40,9 +40,9 @@ report::Engine DescribeEngine(engine::EngineKind requested, const engine::Engine
                               const engine::Features& features);
 
 // Adds "buffers" and "buffer_size_bytes" as the engine uses them: 0 buffers where it has none of
-// its own. 0 asked for means the engine's default.
-void DescribeBuffers(engine::EngineKind kind, int64_t buffers, int64_t buffer_bytes,
-                     report::NamedValues& extra);
+// its own. 0 asked for means the engine's default, which depends on `features`.
+void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, int64_t buffers,
+                     int64_t buffer_bytes, report::NamedValues& extra);
 
 // For the environment of a result: what io_uring offers on this kernel.
 report::IoUring DescribeIoUring();

@@ -29,9 +29,9 @@ std::string NamesOf(engine::FeatureSet set) {
 std::string FeatureListText(engine::FeatureSet here, const std::string& why_none) {
   std::string out;
   if (!why_none.empty()) absl::StrAppend(&out, "io_uring is not available: ", why_none, "\n\n");
-  absl::StrAppend(&out, "feature           Linux  here  default\n");
+  absl::StrAppend(&out, "feature             Linux  here  default\n");
   for (const engine::FeatureInfo& info : engine::kFeatureTable) {
-    absl::StrAppendFormat(&out, "%-17s %-6s %-5s %s\n    %s\n", std::string(info.name),
+    absl::StrAppendFormat(&out, "%-19s %-6s %-5s %s\n    %s\n", std::string(info.name),
                           std::string(info.since), here.Has(info.id) ? "yes" : "no",
                           engine::kDefaultFeatures.Has(info.id) ? "on" : "off",
                           std::string(info.what));

@@ -30,6 +30,7 @@ struct alignas(64) Counters {
   Counter completions;  // CQEs taken, or events returned by epoll_wait
 
   Counter multishot_rearms;     // multishot requests that ended and were armed again
+  Counter bundles;              // receives that brought several provided buffers at once
   Counter vectored_sends;       // sends of several provided buffers at once
   Counter short_sends;          // sends that took only a part
   Counter buffers_starved;      // receives that found no provided buffer (ENOBUFS)
@@ -65,6 +66,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"submissions", &Counters::submissions},
     CounterField{"completions", &Counters::completions},
     CounterField{"multishot_rearms", &Counters::multishot_rearms},
+    CounterField{"bundles", &Counters::bundles},
     CounterField{"vectored_sends", &Counters::vectored_sends},
     CounterField{"short_sends", &Counters::short_sends},
     CounterField{"buffers_starved", &Counters::buffers_starved},

@@ -13,18 +13,26 @@ namespace ringecho::engine {
 inline constexpr uint32_t kDefaultBuffers = 4096;
 inline constexpr uint32_t kDefaultBufferBytes = 4096;
 
+// incremental_buffers: receives share a buffer, so a few large ones take what many small ones do,
+// in the same 16 MiB, and a long message is in one or two of them.
+inline constexpr uint32_t kDefaultIncrementalBuffers = 256;
+inline constexpr uint32_t kDefaultIncrementalBufferBytes = 64 * 1024;
+
 // One read of the epoll engine goes to scratch space that is reused for every connection, so a
 // large one costs nothing for small messages and saves calls for large ones.
 inline constexpr uint32_t kDefaultEpollReadBytes = 64 * 1024;
 
-// What an engine makes of Options::buffers and Options::buffer_bytes.
-constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked) {
+// What an engine makes of Options::buffers and Options::buffer_bytes. `incremental`: with
+// incremental_buffers.
+constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked, bool incremental) {
   if (kind == EngineKind::kEpoll) return 0;
-  return asked != 0 ? asked : kDefaultBuffers;
-}
-constexpr uint32_t EffectiveBufferBytes(EngineKind kind, uint32_t asked) {
   if (asked != 0) return asked;
-  return kind == EngineKind::kEpoll ? kDefaultEpollReadBytes : kDefaultBufferBytes;
+  return incremental ? kDefaultIncrementalBuffers : kDefaultBuffers;
+}
+constexpr uint32_t EffectiveBufferBytes(EngineKind kind, uint32_t asked, bool incremental) {
+  if (asked != 0) return asked;
+  if (kind == EngineKind::kEpoll) return kDefaultEpollReadBytes;
+  return incremental ? kDefaultIncrementalBufferBytes : kDefaultBufferBytes;
 }
 
 }  // namespace ringecho::engine

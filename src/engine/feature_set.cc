@@ -27,6 +27,10 @@ constexpr Rule kRules[] = {
     {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing},
     // A connection with one buffer has no backlog of them.
     {FeatureId::kVectoredSend, FeatureId::kBufferRing, std::nullopt},
+    {FeatureId::kRecvBundle, FeatureId::kMultishotRecv, std::nullopt},
+    // Of a bundle's several buffers only the last one's F_BUF_MORE is told, and the first may be
+    // partly used: both save completions of long messages, and one of them at a time is enough.
+    {FeatureId::kIncrementalBuffers, FeatureId::kBufferRing, FeatureId::kRecvBundle},
 };
 
 struct Preset {
@@ -108,6 +112,16 @@ absl::StatusOr<FeatureRequest> ParseFeatures(std::string_view text) {
   }
   RINGECHO_RETURN_IF_ERROR(CheckContradictions(request));
   return request;
+}
+
+FeatureSet With(FeatureSet set, FeatureId id) {
+  set.Add(id);
+  for (const Rule& rule : kRules) {
+    if (rule.feature != id) continue;
+    if (rule.needed && !set.Has(*rule.needed)) set = With(set, *rule.needed);
+    if (rule.excluded) set.Remove(*rule.excluded);
+  }
+  return set;
 }
 
 void DropUnusable(FeaturePlan& plan) {

@@ -29,8 +29,10 @@ enum class FeatureId : uint8_t {
   kSingleIssuer,
   kDeferTaskrun,
   kCoopTaskrun,
+  kRecvBundle,
+  kIncrementalBuffers,
 };
-inline constexpr size_t kFeatureCount = 10;
+inline constexpr size_t kFeatureCount = 12;
 
 class FeatureSet {
  public:
@@ -85,6 +87,10 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
      "completions are made when the thread waits, in a batch; needs single_issuer"},
     {FeatureId::kCoopTaskrun, "coop_taskrun", "5.19",
      "completions do not interrupt the thread; superseded by defer_taskrun"},
+    {FeatureId::kRecvBundle, "recv_bundle", "6.10",
+     "one completion for all buffers of a long message; no use when it fits in one"},
+    {FeatureId::kIncrementalBuffers, "incremental_buffers", "6.12",
+     "receives share large buffers piece by piece; excludes recv_bundle"},
 }};
 
 inline constexpr FeatureSet kAllFeatures = [] {
@@ -95,7 +101,8 @@ inline constexpr FeatureSet kAllFeatures = [] {
 
 // What is on unless said otherwise. Those that only make sense without another one of these are
 // among them and come into use when the other one is switched off or not there.
-inline constexpr FeatureSet kDefaultFeatures = kAllFeatures;
+inline constexpr FeatureSet kDefaultFeatures =
+    kAllFeatures - FeatureSet{FeatureId::kIncrementalBuffers};
 
 // What a program written for Linux 5.1 to 5.17 would use.
 inline constexpr FeatureSet kBaselineFeatures = {FeatureId::kFixedBuffers};
@@ -126,6 +133,10 @@ struct FeaturePlan {
     why_not[static_cast<size_t>(id)] = std::move(why);
   }
 };
+
+// `set` with `id` and what it needs, and without what excludes it: as someone asks for it who wants
+// it used.
+FeatureSet With(FeatureSet set, FeatureId id);
 
 // Takes away what the rest of the plan leaves no use for: defer_taskrun without single_issuer is
 // nothing.

@@ -159,8 +159,8 @@ absl::Status LoadRun::Launch() {
   rss_before_bytes_ = app::ResidentBytes();
   FillConfig(options_, setup_, result_.config);
   result_.config.engine = app::DescribeEngine(options_.common.engine, choice_, crew_->features());
-  app::DescribeBuffers(choice_.kind, options_.common.buffers, options_.common.buffer_bytes,
-                       result_.config.extra);
+  app::DescribeBuffers(choice_.kind, crew_->features(), options_.common.buffers,
+                       options_.common.buffer_bytes, result_.config.extra);
   std::fputs(report::Heading(result_).c_str(), human_);
   std::fflush(human_);
   return absl::OkStatus();

@@ -384,8 +384,8 @@ void ServerRun::FillConfig() {
   config.extra.emplace_back("max_connections_limited", options_.max_connections > 0);
   config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);
   config.extra.emplace_back("backlog", options_.backlog);
-  app::DescribeBuffers(choice_.kind, options_.common.buffers, options_.common.buffer_bytes,
-                       config.extra);
+  app::DescribeBuffers(choice_.kind, state_.front().features, options_.common.buffers,
+                       options_.common.buffer_bytes, config.extra);
   config.extra.emplace_back("interval_ns", options_.common.interval_ns);
 }
 

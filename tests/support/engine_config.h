@@ -49,7 +49,8 @@ inline bool UsesBufferRing(const EngineConfig& config) {
 // partial read) then happens all the time.
 std::vector<EngineConfig> OrdinaryEngineConfigs();
 
-// The presets, and what is left when the kernel lacks each feature and each two of them.
+// The presets, each feature that is off by default switched on, and what is left when the kernel
+// lacks each feature and each two of them.
 std::vector<EngineConfig> LadderEngineConfigs();
 
 // The ladder if RINGECHO_LADDER is set, otherwise the ordinary ones.

@@ -19,13 +19,14 @@ void* Map(size_t bytes) {
 
 }  // namespace
 
-// All buffers start as the application's; Create recycles each once to list it.
+// All buffers start as the application's; Create adds each once to list it.
 BufferRing::BufferRing(uint32_t count, uint32_t bytes)
     : count_(count),
       bytes_(bytes),
       entries_(std::bit_ceil(count)),
       mask_(entries_ - 1),
-      held_(count) {}
+      held_(count),
+      buffers_(count) {}
 
 BufferRing::~BufferRing() {
   if (ring_ != nullptr) munmap(ring_, entries_ * sizeof(io_uring_buf));
@@ -33,7 +34,7 @@ BufferRing::~BufferRing() {
 }
 
 absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint32_t count,
-                                                               uint32_t bytes) {
+                                                               uint32_t bytes, BufferUse use) {
   assert(count >= 1 && count <= kMaxBuffers && bytes >= 1);
   std::unique_ptr<BufferRing> self(new BufferRing(count, bytes));
   // Page-aligned, as the kernel requires of the ring.
@@ -42,7 +43,8 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint3
   if (self->ring_ == nullptr || self->memory_ == nullptr) {
     return base::ErrnoStatus(ENOMEM, absl::StrCat("mmap of ", count, " buffers of ", bytes, " B"));
   }
-  if (int error = ring.RegisterBufferRing(self->ring_, self->entries_, kGroup); error < 0) {
+  unsigned flags = use == BufferUse::kIncremental ? IOU_PBUF_RING_INC : 0;
+  if (int error = ring.RegisterBufferRing(self->ring_, self->entries_, kGroup, flags); error < 0) {
     return base::ErrnoStatus(-error, "io_uring_register PBUF_RING",
                              error == -ENOMEM && base::LockedMemoryLimit() != base::kUnlimited
                                  ? "this kernel charges it to the locked-memory limit: raise that "
@@ -50,7 +52,7 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint3
                                  : "");
   }
   io_uring_buf_ring_init(self->ring_);
-  for (uint32_t id = 0; id < count; ++id) self->Recycle(static_cast<uint16_t>(id));
+  for (uint32_t id = 0; id < count; ++id) self->Add(static_cast<uint16_t>(id));
   self->Publish();
   return self;
 }

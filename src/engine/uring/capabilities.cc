@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -19,6 +20,7 @@
 #include "engine/defaults.h"
 #include "engine/uring/absence.h"
 #include "engine/uring/buffer_ring.h"
+#include "engine/uring/bundle_selftest.h"
 #include "engine/uring/compat.h"
 #include "engine/uring/plan.h"
 #include "engine/uring/ring.h"
@@ -91,6 +93,48 @@ Trial TryMultishotReceive() {
   Trial trial{.works = FirstCompletionHasMore(*ring, false), .shortage = 0};
   ring.reset();  // before the buffers it may still use
   return trial;
+}
+
+// Two receives that are to share a buffer: the first leaves it with the kernel, the second goes
+// behind it.
+Trial TryIncrementalBuffers() {
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
+  auto buffers = BufferRing::Create(*ring, 1, 16, BufferUse::kIncremental);
+  if (!buffers.ok()) return {};
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return Failed(errno);
+  base::UniqueFd receiver(pair[0]);
+  base::UniqueFd sender(pair[1]);
+  bool works = true;
+  for (const char* text : {"ab", "cd"}) {
+    if (write(sender.get(), text, 2) != 2) return Failed(errno);
+    io_uring_sqe* sqe = ring->GetSqe();
+    io_uring_prep_rw(IORING_OP_RECV, sqe, receiver.get(), nullptr, 0, 0);
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BufferRing::kGroup;
+    sqe->user_data = 0;
+    if (ring->SubmitAndWait(kTrialNs) < 0) works = false;
+    unsigned count = ring->Drain([&](const io_uring_cqe& cqe) {
+      if (cqe.res != 2 || (cqe.flags & IORING_CQE_F_BUF_MORE) == 0) works = false;
+    });
+    if (count != 1) works = false;
+  }
+  if (std::memcmp((*buffers)->Data(0), "abcd", 4) != 0) works = false;
+  ring.reset();  // before the buffers it may still use
+  return {.works = works, .shortage = 0};
+}
+
+Trial TryRecvBundle(Capabilities& caps) {
+  if ((caps.features & IORING_FEAT_RECVSEND_BUNDLE) == 0) return {};
+  std::unique_ptr<KernelRing> ring;
+  int error = KernelRing::Create({.sq_entries = 8, .cq_entries = 64, .flags = 0}, &ring);
+  if (error != 0) return Failed(error);
+  BundleSelftest test = RunBundleSelftest(std::move(ring));
+  if (IsShortage(test.error)) return Failed(test.error);
+  caps.declined[static_cast<size_t>(FeatureId::kRecvBundle)] = test.why_not;
+  return {.works = test.passed, .shortage = 0};
 }
 
 Trial TryMultishotAccept() {
@@ -240,7 +284,10 @@ Capabilities ProbeCapabilities() {
   bool buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
   Trial receive = buffer_ring ? TryMultishotReceive() : Trial{};
   Trial accept = TryMultishotAccept();
-  for (int shortage : {ProbeSetupFlags(caps.setup_flags), receive.shortage, accept.shortage}) {
+  Trial bundle = receive.works ? TryRecvBundle(caps) : Trial{};
+  Trial incremental = buffer_ring ? TryIncrementalBuffers() : Trial{};
+  for (int shortage : {ProbeSetupFlags(caps.setup_flags), receive.shortage, accept.shortage,
+                       bundle.shortage, incremental.shortage}) {
     if (shortage == 0) continue;
     SetAbsent(caps, Absence::kOutOfResources, shortage, {});
     return caps;
@@ -251,6 +298,8 @@ Capabilities ProbeCapabilities() {
   caps.has.Add(FeatureId::kFixedBuffers);
   if (buffer_ring) caps.has.Add(FeatureId::kBufferRing);
   if (receive.works) caps.has.Add(FeatureId::kMultishotRecv);
+  if (bundle.works) caps.has.Add(FeatureId::kRecvBundle);
+  if (incremental.works) caps.has.Add(FeatureId::kIncrementalBuffers);
   if (accept.works) caps.has.Add(FeatureId::kMultishotAccept);
   if (HasOpcode(caps.opcodes, IORING_OP_SENDMSG)) caps.has.Add(FeatureId::kVectoredSend);
   if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);

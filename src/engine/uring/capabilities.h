@@ -17,10 +17,13 @@
 //   multishot_recv     6.0    trying one on a socket pair: F_MORE comes back
 //   single_issuer      6.0    io_uring_setup takes the flag
 //   defer_taskrun      6.1    io_uring_setup takes the flag
+//   recv_bundle        6.10   IORING_FEAT_RECVSEND_BUNDLE, and every byte of the self-test in order
+//   incremental_buffers 6.12  registering such a ring; two receives share a buffer, F_BUF_MORE comes
 // clang-format on
 #ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
 #define RINGECHO_ENGINE_URING_CAPABILITIES_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,9 +46,11 @@ struct Capabilities {
   std::vector<uint8_t> opcodes;  // supported ones, ascending
 
   FeatureSet has;
+  // By FeatureId: why one that the kernel has is not among them; empty when it simply lacks it.
+  std::array<std::string, kFeatureCount> declined;
 };
 
-// Makes a few small rings and closes them again; about a millisecond. Never fails: what cannot be
+// Makes a few small rings and closes them again; a few milliseconds. Never fails: what cannot be
 // found out is reported as not there.
 Capabilities ProbeCapabilities();
 

@@ -74,6 +74,7 @@ enum class SendSource : uint8_t {
 };
 
 inline constexpr uint16_t kNoBuffer = 0xffff;  // buffer ids are below 32,768
+inline constexpr uint32_t kNoPiece = 0xffffffff;
 inline constexpr uint32_t kNoSlot = 0xffffffff;
 
 // Neighbours in one of the intrusive lists of connections (SlotList).
@@ -112,9 +113,9 @@ struct Connection {
   bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
   bool holds_place : 1 = false;   // of the AcceptGate
 
-  // Provided buffers waiting to be echoed, oldest first, linked by Core's table of buffers.
-  uint16_t queue_head = kNoBuffer;
-  uint16_t queue_tail = kNoBuffer;
+  // Pieces of provided buffers waiting to be echoed, oldest first, linked in Core's PiecePool.
+  uint32_t queue_head = kNoPiece;
+  uint32_t queue_tail = kNoPiece;
   uint32_t head_sent = 0;  // bytes of the first that are sent already
 
   // Bytes received and not yet sent back, wherever they are.

@@ -65,13 +65,16 @@ absl::Status Core::SetUpBuffers() {
   if (Uses(FeatureId::kRegisteredRing) && !ring_->registered()) {
     plan_.Drop(FeatureId::kRegisteredRing, "the kernel did not register it");
   }
-  uint32_t bytes = options_.buffer_bytes != 0 ? options_.buffer_bytes : kDefaultBufferBytes;
+  uint32_t bytes = EffectiveBufferBytes(EngineKind::kUring, options_.buffer_bytes,
+                                        Uses(FeatureId::kIncrementalBuffers));
   if (Uses(FeatureId::kBufferRing)) {
-    uint32_t count = options_.buffers != 0 ? options_.buffers : kDefaultBuffers;
-    absl::StatusOr<std::unique_ptr<BufferRing>> buffers = BufferRing::Create(*ring_, count, bytes);
+    bool incremental = Uses(FeatureId::kIncrementalBuffers);
+    uint32_t count = EffectiveBuffers(EngineKind::kUring, options_.buffers, incremental);
+    absl::StatusOr<std::unique_ptr<BufferRing>> buffers = BufferRing::Create(
+        *ring_, count, bytes, incremental ? BufferUse::kIncremental : BufferUse::kWhole);
     if (!buffers.ok()) return buffers.status();
     buffers_ = *std::move(buffers);
-    queued_.resize(count);
+    pieces_.Reserve(count);
   } else {
     absl::StatusOr<std::unique_ptr<ConnectionBuffers>> own =
         ConnectionBuffers::Create(options_.max_connections, bytes);
@@ -89,7 +92,7 @@ absl::Status Core::SetUpBuffers() {
 bool Core::CanSend(ConnId id) {
   Connection* c = Find(id);
   return c != nullptr && c->state == State::kOpen && !c->send_armed &&
-         c->source == SendSource::kNone && c->queue_head == kNoBuffer && c->spill == nullptr;
+         c->source == SendSource::kNone && c->queue_head == kNoPiece && c->spill == nullptr;
 }
 
 void Core::Send(ConnId id, std::span<const std::byte> payload) {

@@ -31,6 +31,7 @@
 #include "engine/uring/capabilities.h"
 #include "engine/uring/connection.h"
 #include "engine/uring/connection_buffers.h"
+#include "engine/uring/piece_pool.h"
 #include "engine/uring/ring.h"
 #include "engine/uring/slot_list.h"
 #include "engine/uring/vectored_send.h"
@@ -45,7 +46,12 @@ struct Received {
   ConnId id;
   std::span<const std::byte> data;
   uint16_t buffer = kNoBuffer;  // of the buffer ring, when there is one
-  bool more_waits = false;      // the socket has more, whose completion is on its way
+  uint32_t at = 0;              // in that buffer
+  bool more_waits = false;      // more is there, and is told next or has its completion on its way
+
+  // The rest of a bundle, in the buffers behind this one in the ring.
+  uint32_t rest_bytes = 0;
+  uint16_t rest_position = 0;
 };
 
 // A finished send. 0 bytes: nothing to tell.
@@ -87,6 +93,10 @@ class Core {
   Received OnReceive(const io_uring_cqe& cqe);
   // Must follow every OnReceive that had data.
   void Resolve(const Received& received, Verdict verdict);
+  // And then this, until it has none: what else the completion brought.
+  Received Next(const Received& received) {
+    return received.rest_bytes == 0 ? Received{} : NextOfBundle(received);
+  }
   Sent OnSend(const io_uring_cqe& cqe);
   std::optional<Closed> OnClose(const io_uring_cqe& cqe);
   void OnWatch(const io_uring_cqe& cqe);
@@ -181,11 +191,19 @@ class Core {
   void OnReceiveError(uint32_t slot, Connection& c, int error);
   void CloseNow(uint32_t slot, Connection& c);
 
-  uint16_t TakeBuffer(const io_uring_cqe& cqe);
+  void BeginDelivery(uint32_t slot, Connection& c, const Received& received);
+  void StarveAfterBundle(uint32_t slot, Connection& c);
+  Received TakeReceived(uint32_t slot, const io_uring_cqe& cqe);
+  Received TakeProvided(const io_uring_cqe& cqe);
+  Received NextOfBundle(const Received& received);
+  bool TakeNextBuffer(Received& received);
+  void Drop(Received received);
   void GiveBack(uint16_t buffer);
-  std::span<const std::byte> ReceivedData(uint32_t slot, uint16_t buffer, size_t bytes) const;
-  void Enqueue(uint32_t slot, Connection& c, uint16_t buffer, uint32_t bytes);
-  void PopBuffer(uint32_t slot, Connection& c);
+  void Enqueue(uint32_t slot, Connection& c, const Received& received);
+  const std::byte* DataOf(const Piece& piece) const {
+    return buffers_->Data(piece.buffer) + piece.at;
+  }
+  void PopPiece(uint32_t slot, Connection& c);
   void Spill(uint32_t slot, Connection& c);
   void RecycleQueue(uint32_t slot, Connection& c);
   void ServeStarved();
@@ -213,12 +231,7 @@ class Core {
   base::SlotTable<Connection> table_;
   std::unique_ptr<BufferRing> buffers_;             // with buffer_ring
   std::unique_ptr<ConnectionBuffers> own_buffers_;  // otherwise
-  // By buffer id: the next buffer in the same connection's queue, and the bytes in it.
-  struct Queued {
-    uint16_t next = kNoBuffer;
-    uint32_t bytes = 0;
-  };
-  std::vector<Queued> queued_;
+  PiecePool pieces_;                                // with buffer_ring
   VectoredSends vectors_;
   uint64_t wake_count_ = 0;
   Wakeup wakeup_;

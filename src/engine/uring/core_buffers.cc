@@ -1,6 +1,7 @@
 // Core: provided buffers, from the completion that names one until the kernel has it back, and what
 // happens when they run out.
 #include <cassert>
+#include <cerrno>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -9,40 +10,104 @@
 
 namespace ringecho::engine::uring {
 
-// The provided buffer a completion names, now the application's; kNoBuffer when it names none, or
-// one that does not exist.
-uint16_t Core::TakeBuffer(const io_uring_cqe& cqe) {
-  if (buffers_ == nullptr || (cqe.flags & IORING_CQE_F_BUFFER) == 0) return kNoBuffer;
+// What a completion brought into provided buffers: the first part of it, in a buffer that is now
+// the application's.
+Received Core::TakeProvided(const io_uring_cqe& cqe) {
+  Received out;
+  if ((cqe.flags & IORING_CQE_F_BUFFER) == 0) return out;
   auto buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-  if (buffer >= buffers_->count() || buffers_->free() == 0) return kNoBuffer;
-  buffers_->Take();
-  return buffer;
+  if (!buffers_->IsKernels(buffer)) return out;
+  uint32_t bytes = cqe.res > 0 ? static_cast<uint32_t>(cqe.res) : 0;
+  if (bytes > 0 && Uses(FeatureId::kRecvBundle)) {
+    out.rest_bytes = bytes;
+    out.rest_position = buffers_->Position(buffer);
+    TakeNextBuffer(out);
+    return out;
+  }
+  // Linux 6.12: a buffer of a ring that is consumed incrementally is used on while F_BUF_MORE says
+  // so; of other rings a buffer is used once.
+  bool whole = !Uses(FeatureId::kIncrementalBuffers) || (cqe.flags & IORING_CQE_F_BUF_MORE) == 0;
+  bool fits = bytes <= buffers_->Room(buffer);
+  out.buffer = buffer;
+  out.at = buffers_->Take(buffer, fits ? bytes : 0, whole);
+  if (fits) out.data = {buffers_->Data(buffer) + out.at, bytes};
+  return out;
+}
+
+// Goes on to the buffer that has the next bytes of a bundle. False when the ring has none that
+// could: then there is no rest and no data.
+bool Core::TakeNextBuffer(Received& bundle) {
+  BufferRing::Part part = buffers_->TakeOfBundle(bundle.rest_position, bundle.rest_bytes);
+  bool taken = part.bytes > 0;
+  bundle.buffer = taken ? part.id : kNoBuffer;
+  bundle.at = 0;
+  bundle.data = {buffers_->Data(taken ? part.id : 0), part.bytes};
+  bundle.rest_bytes = taken ? bundle.rest_bytes - part.bytes : 0;
+  ++bundle.rest_position;
+  return taken;
+}
+
+Received Core::NextOfBundle(const Received& received) {
+  Received next = received;
+  next.buffer = kNoBuffer;
+  Connection* c = Find(received.id);
+  if (c == nullptr || (c->state != State::kOpen && c->state != State::kDraining)) {
+    if (c != nullptr) c->delivering = false;
+    Drop(next);
+    return {};
+  }
+  if (!TakeNextBuffer(next)) {
+    c->delivering = false;
+    TerminateWithErrno(received.id.slot, *c, EIO);
+    return {};
+  }
+  BeginDelivery(received.id.slot, *c, next);
+  return next;
+}
+
+// A bundle that takes the last buffer ends its receive, and no ENOBUFS tells of it: the connection
+// waits its turn like one that got that.
+void Core::StarveAfterBundle(uint32_t slot, Connection& c) {
+  if (c.receive_armed || c.state != State::kOpen || !Uses(FeatureId::kRecvBundle)) return;
+  if (buffers_->free() > 0) return;
+  counters_.buffers_starved.Increment();
+  starved_.PushBack(slot);
+}
+
+// Nobody wants these bytes: their buffers go back, those of the rest of a bundle, too.
+void Core::Drop(Received received) {
+  GiveBack(received.buffer);
+  while (received.rest_bytes > 0 && TakeNextBuffer(received)) GiveBack(received.buffer);
 }
 
 void Core::GiveBack(uint16_t buffer) {
   if (buffer == kNoBuffer) return;
-  buffers_->Recycle(buffer);
-  ++recycled_in_batch_;
+  if (buffers_->Release(buffer)) ++recycled_in_batch_;
 }
 
-void Core::Enqueue(uint32_t slot, Connection& c, uint16_t buffer, uint32_t bytes) {
-  queued_[buffer] = {.next = kNoBuffer, .bytes = bytes};
-  if (c.queue_tail == kNoBuffer) {
-    c.queue_head = buffer;
+void Core::Enqueue(uint32_t slot, Connection& c, const Received& received) {
+  uint32_t piece = pieces_.Take({.next = kNoPiece,
+                                 .at = received.at,
+                                 .bytes = static_cast<uint32_t>(received.data.size()),
+                                 .buffer = received.buffer});
+  if (c.queue_tail == kNoPiece) {
+    c.queue_head = piece;
     holding_.PushBack(slot);
   } else {
-    queued_[c.queue_tail].next = buffer;
+    pieces_[c.queue_tail].next = piece;
   }
-  c.queue_tail = buffer;
+  c.queue_tail = piece;
 }
 
-void Core::PopBuffer(uint32_t slot, Connection& c) {
-  assert(c.queue_head != kNoBuffer);
-  uint16_t buffer = c.queue_head;
-  c.queue_head = queued_[buffer].next;
+void Core::PopPiece(uint32_t slot, Connection& c) {
+  assert(c.queue_head != kNoPiece);
+  uint32_t piece = c.queue_head;
+  uint16_t buffer = pieces_[piece].buffer;
+  c.queue_head = pieces_[piece].next;
   c.head_sent = 0;
-  if (c.queue_head == kNoBuffer) {
-    c.queue_tail = kNoBuffer;
+  pieces_.GiveBack(piece);
+  if (c.queue_head == kNoPiece) {
+    c.queue_tail = kNoPiece;
     c.spill_wanted = false;
     holding_.Remove(slot);
   }
@@ -50,7 +115,7 @@ void Core::PopBuffer(uint32_t slot, Connection& c) {
 }
 
 void Core::RecycleQueue(uint32_t slot, Connection& c) {
-  while (c.queue_head != kNoBuffer) PopBuffer(slot, c);
+  while (c.queue_head != kNoPiece) PopPiece(slot, c);
 }
 
 // Copies what the connection holds in provided buffers to memory of its own and gives the buffers
@@ -59,7 +124,7 @@ void Core::RecycleQueue(uint32_t slot, Connection& c) {
 void Core::Spill(uint32_t slot, Connection& c) {
   assert(!c.send_armed);
   c.spill_wanted = false;
-  if (c.queue_head == kNoBuffer) return;
+  if (c.queue_head == kNoPiece) return;
   counters_.sends_spilled.Increment();
   auto rest = std::make_unique<std::vector<std::byte>>();
   rest->reserve(c.queued_bytes);
@@ -67,11 +132,11 @@ void Core::Spill(uint32_t slot, Connection& c) {
     rest->insert(rest->end(), c.send_at, c.send_at + c.send_left);
   }
   uint32_t skip = c.head_sent;
-  while (c.queue_head != kNoBuffer) {
-    const std::byte* data = buffers_->Data(c.queue_head);
-    rest->insert(rest->end(), data + skip, data + queued_[c.queue_head].bytes);
+  while (c.queue_head != kNoPiece) {
+    const Piece& head = pieces_[c.queue_head];
+    rest->insert(rest->end(), DataOf(head) + skip, DataOf(head) + head.bytes);
     skip = 0;
-    PopBuffer(slot, c);
+    PopPiece(slot, c);
   }
   Ungather(c);
   c.spill = std::move(rest);
@@ -88,7 +153,12 @@ void Core::ServeStarved() {
     Pump(slot, table_[slot]);
   }
   if (starved_.empty()) return;
-  if (buffers_->free() == 0 && recycled_in_batch_ == 0) ReclaimBuffers();
+  if (buffers_->free() == 0 && recycled_in_batch_ == 0) {
+    uint32_t holders = holding_.size();
+    ReclaimBuffers();
+    // A buffer that several hold comes back with the last of them, whose turn may be the next one.
+    if (holding_.size() < holders) more_work_ = true;
+  }
   // Those just armed may stay idle and leave their buffers free: the others get their turn without
   // waiting for an event that may never come.
   if (buffers_->free() > 0) more_work_ = true;

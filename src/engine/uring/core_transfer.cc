@@ -66,6 +66,7 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
     bool multishot = Uses(FeatureId::kMultishotRecv);
     io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, nullptr, multishot ? 0 : buffers_->bytes(), 0);
     if (multishot) sqe->ioprio = IORING_RECV_MULTISHOT;
+    if (Uses(FeatureId::kRecvBundle)) sqe->ioprio |= IORING_RECVSEND_BUNDLE;
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = BufferRing::kGroup;
   } else if (int index = own_buffers_->SlotIndex(slot);
@@ -81,32 +82,33 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
 }
 
 Received Core::OnReceive(const io_uring_cqe& cqe) {
-  uint16_t buffer = TakeBuffer(cqe);
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  Received received = TakeReceived(slot, cqe);
   Connection* c = FindFor(cqe);
   if (c == nullptr) {
-    GiveBack(buffer);
+    Drop(received);
     return {};
   }
-  uint32_t slot = UserData::Slot(cqe.user_data);
   // Without F_MORE the request is over, whatever its result; with data it is simply armed again.
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
     c->receive_armed = false;
     if (cqe.res > 0 && Uses(FeatureId::kMultishotRecv)) counters_.multishot_rearms.Increment();
   }
   if (cqe.res > 0 && (c->state == State::kOpen || c->state == State::kDraining)) {
-    std::span<const std::byte> data = ReceivedData(slot, buffer, static_cast<size_t>(cqe.res));
-    if (!data.empty()) {
+    if (!received.data.empty()) {
       counters_.receives.Increment();
-      counters_.bytes_received.Add(data.size());
-      c->delivering = true;
+      if (received.rest_bytes > 0) counters_.bundles.Increment();
+      received.id = Id(slot);
       // Linux 5.19: SOCK_NONEMPTY. Detect: it is never set before. Otherwise: sends go out at once.
       constexpr unsigned kMoreComes = IORING_CQE_F_MORE | IORING_CQE_F_SOCK_NONEMPTY;
-      return {Id(slot), data, buffer, (cqe.flags & kMoreComes) == kMoreComes};
+      received.more_waits = (cqe.flags & kMoreComes) == kMoreComes;
+      BeginDelivery(slot, *c, received);
+      return received;
     }
     TerminateWithErrno(slot, *c, EIO);
   }
   // Only data for a living connection keeps its buffer.
-  GiveBack(buffer);
+  Drop(received);
   if (cqe.res == 0) {
     OnPeerEof(slot, *c);
   } else if (cqe.res < 0) {
@@ -117,26 +119,32 @@ Received Core::OnReceive(const io_uring_cqe& cqe) {
   return {};
 }
 
-// Where received bytes lie; empty when the completion cannot be true.
-std::span<const std::byte> Core::ReceivedData(uint32_t slot, uint16_t buffer, size_t bytes) const {
-  if (buffers_ != nullptr) {
-    if (buffer == kNoBuffer || bytes > buffers_->bytes()) return {};
-    return {buffers_->Data(buffer), bytes};
-  }
-  if (bytes > own_buffers_->bytes()) return {};
-  return {own_buffers_->Data(slot), bytes};
+// What a completion brought; no data when it brought none, or cannot be true.
+Received Core::TakeReceived(uint32_t slot, const io_uring_cqe& cqe) {
+  if (buffers_ != nullptr) return TakeProvided(cqe);
+  Received out;
+  if (cqe.res <= 0 || static_cast<uint32_t>(cqe.res) > own_buffers_->bytes()) return out;
+  out.data = {own_buffers_->Data(slot), static_cast<size_t>(cqe.res)};
+  return out;
+}
+
+void Core::BeginDelivery(uint32_t slot, Connection& c, const Received& received) {
+  counters_.bytes_received.Add(received.data.size());
+  c.delivering = true;
+  if (received.rest_bytes == 0) StarveAfterBundle(slot, c);
 }
 
 void Core::Resolve(const Received& received, Verdict verdict) {
   uint32_t slot = received.id.slot;
   Connection* c = Find(received.id);
-  if (c != nullptr) c->delivering = false;
+  bool rest_follows = received.rest_bytes > 0;
+  if (c != nullptr) c->delivering = rest_follows;
   bool alive = c != nullptr && (c->state == State::kOpen || c->state == State::kDraining);
   if (verdict == Verdict::kEcho && alive) {
     auto bytes = static_cast<uint32_t>(received.data.size());
     c->queued_bytes += bytes;
     if (received.buffer != kNoBuffer) {
-      Enqueue(slot, *c, received.buffer, bytes);
+      Enqueue(slot, *c, received);
     } else {
       c->source = SendSource::kOwn;
       c->send_at = received.data.data();
@@ -148,7 +156,7 @@ void Core::Resolve(const Received& received, Verdict verdict) {
   if (c == nullptr) return;
   if (verdict == Verdict::kClose) {
     Terminate(slot, *c, CloseReason::kLocal);
-  } else if (received.more_waits && Uses(FeatureId::kVectoredSend)) {
+  } else if ((rest_follows || received.more_waits) && Uses(FeatureId::kVectoredSend)) {
     // A long message comes in many buffers, and its last one sends them all; at the latest the end
     // of the batch does.
     wants_pump_.PushBack(slot);
@@ -199,7 +207,7 @@ void Core::OnReceiveError(uint32_t slot, Connection& c, int error) {
 // ---- Sending --------------------------------------------------------------------------------
 
 bool Core::NothingToSend(const Connection& c) const {
-  return !c.send_armed && c.source == SendSource::kNone && c.queue_head == kNoBuffer &&
+  return !c.send_armed && c.source == SendSource::kNone && c.queue_head == kNoPiece &&
          c.spill == nullptr;
 }
 
@@ -232,11 +240,12 @@ void Core::SelectSource(uint32_t slot, Connection& c) {
     c.source = SendSource::kSpill;
     c.send_at = c.spill->data() + c.spill_at;
     c.send_left = c.send_total = static_cast<uint32_t>(c.spill->size() - c.spill_at);
-  } else if (c.queue_head != kNoBuffer) {
+  } else if (c.queue_head != kNoPiece) {
+    const Piece& head = pieces_[c.queue_head];
     c.source = SendSource::kProvided;
-    c.send_at = buffers_->Data(c.queue_head) + c.head_sent;
-    c.send_left = c.send_total = queued_[c.queue_head].bytes - c.head_sent;
-    if (queued_[c.queue_head].next != kNoBuffer && Uses(FeatureId::kVectoredSend)) Gather(c);
+    c.send_at = DataOf(head) + c.head_sent;
+    c.send_left = c.send_total = head.bytes - c.head_sent;
+    if (head.next != kNoPiece && Uses(FeatureId::kVectoredSend)) Gather(c);
   }
 }
 
@@ -244,9 +253,9 @@ void Core::SelectSource(uint32_t slot, Connection& c) {
 void Core::Gather(Connection& c) {
   c.vector = vectors_.Take();
   c.vector->Add(c.send_at, c.send_left);
-  for (uint16_t next = queued_[c.queue_head].next; next != kNoBuffer && !c.vector->full();
-       next = queued_[next].next) {
-    c.vector->Add(buffers_->Data(next), queued_[next].bytes);
+  for (uint32_t next = pieces_[c.queue_head].next; next != kNoPiece && !c.vector->full();
+       next = pieces_[next].next) {
+    c.vector->Add(DataOf(pieces_[next]), pieces_[next].bytes);
   }
   c.send_left = c.send_total = c.vector->bytes();
   counters_.vectored_sends.Increment();
@@ -368,13 +377,13 @@ size_t Core::AccountSent(uint32_t slot, Connection& c, uint32_t taken) {
 // that is not.
 void Core::ReleaseSent(uint32_t slot, Connection& c, uint32_t taken) {
   while (taken > 0) {
-    uint32_t rest = queued_[c.queue_head].bytes - c.head_sent;
+    uint32_t rest = pieces_[c.queue_head].bytes - c.head_sent;
     if (taken < rest) {
       c.head_sent += taken;
       break;
     }
     taken -= rest;
-    PopBuffer(slot, c);
+    PopPiece(slot, c);
   }
   Ungather(c);
   c.source = SendSource::kNone;

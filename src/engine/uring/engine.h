@@ -115,7 +115,7 @@ class Engine {
   void Dispatch(const io_uring_cqe& cqe) {
     switch (UserData::GetOp(cqe.user_data)) {
       case Op::kReceive:
-        if (Received r = core_->OnReceive(cqe); !r.data.empty()) {
+        for (Received r = core_->OnReceive(cqe); !r.data.empty(); r = core_->Next(r)) {
           core_->Resolve(r, silent_ ? Verdict::kConsumed : handler_.OnData(*this, r.id, r.data));
         }
         break;

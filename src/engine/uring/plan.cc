@@ -12,7 +12,8 @@ FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps) {
   plan.use = options.features.wanted;
   for (const FeatureInfo& info : kFeatureTable) {
     if (plan.use.Has(info.id) && !caps.has.Has(info.id)) {
-      plan.Drop(info.id, "this kernel does not have it");
+      const std::string& declined = caps.declined[static_cast<size_t>(info.id)];
+      plan.Drop(info.id, declined.empty() ? "this kernel does not have it" : declined);
     }
   }
   // A limit must hold exactly, and a multishot accept cannot be stopped in time.

@@ -1,6 +1,7 @@
 #include "engine/uring/ring.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -57,11 +58,15 @@ int KernelRing::RegisterBuffers(const iovec* buffers, unsigned count) {
   return io_uring_register_buffers(&ring_, buffers, count);
 }
 
-int KernelRing::RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) {
+int KernelRing::RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
+                                   unsigned flags) {
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<uintptr_t>(ring);
   registration.ring_entries = entries;
   registration.bgid = group;
+  auto flags16 = static_cast<uint16_t>(flags);
+  std::memcpy(reinterpret_cast<char*>(&registration) + kBufRegFlagsOffset, &flags16,
+              sizeof(flags16));
   return io_uring_register_buf_ring(&ring_, &registration, 0);
 }
 

@@ -34,7 +34,9 @@ class Ring {
 
   // 0 or a negative errno, as io_uring_register(2).
   virtual int RegisterBuffers(const iovec* buffers, unsigned count) = 0;
-  virtual int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) = 0;
+  // `flags`: IOU_PBUF_RING_*.
+  virtual int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
+                                 unsigned flags) = 0;
 
   // An SQE to fill, or nullptr when the queue is full.
   io_uring_sqe* GetSqe() { return io_uring_get_sqe(&ring_); }
@@ -89,7 +91,8 @@ class KernelRing final : public Ring {
   int Submit() override;
   int SubmitAndWait(int64_t timeout_ns) override;
   int RegisterBuffers(const iovec* buffers, unsigned count) override;
-  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group) override;
+  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
+                         unsigned flags) override;
 
   // Linux 5.18: a number of its own for the ring, so that a call need not look its descriptor up.
   // By the thread that uses it, which is the only one the number is good for. False when the kernel

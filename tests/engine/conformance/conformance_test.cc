@@ -98,12 +98,12 @@ std::vector<Peer> ConformanceTest::UnconnectedPeers(size_t count) const {
 uint64_t ConformanceTest::MostHeldBytes(const engine::Options& asked) const {
   engine::Options options = asked;
   config().Apply(options);
-  uint64_t read_bytes = options.buffer_bytes;
-  if (read_bytes == 0) {
-    read_bytes = config().kind == EngineKind::kEpoll ? engine::kDefaultEpollReadBytes
-                                                     : engine::kDefaultBufferBytes;
-  }
-  uint64_t buffers = options.buffers != 0 ? options.buffers : engine::kDefaultBuffers;
+  engine::EngineKind kind =
+      config().kind == EngineKind::kEpoll ? engine::EngineKind::kEpoll : engine::EngineKind::kUring;
+  bool incremental =
+      (config().features - config().missing).Has(engine::FeatureId::kIncrementalBuffers);
+  uint64_t read_bytes = engine::EffectiveBufferBytes(kind, options.buffer_bytes, incremental);
+  uint64_t buffers = engine::EffectiveBuffers(kind, options.buffers, incremental);
   // Beyond the mark there is what was on its way when it was reached: a multishot receive ends
   // some time after it has been cancelled, having used at most every buffer.
   return options.high_water_bytes + (UsesBufferRing(config()) ? buffers * read_bytes : read_bytes);

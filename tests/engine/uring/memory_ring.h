@@ -35,7 +35,9 @@ class MemoryRing : public Ring {
     registered_buffers_ = count;
     return register_buffers_result;
   }
-  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t) override {
+  int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t,
+                         unsigned flags) override {
+    incremental_ = (flags & IOU_PBUF_RING_INC) != 0;
     buffer_ring_ = ring;
     buffer_ring_mask_ = entries - 1;
     return 0;
@@ -109,6 +111,7 @@ class MemoryRing : public Ring {
   io_uring_buf_ring* buffer_ring_ = nullptr;
   unsigned buffer_ring_mask_ = 0;
   uint16_t buffer_head_ = 0;
+  bool incremental_ = false;
   unsigned registered_buffers_ = 0;
 };
 

@@ -18,8 +18,8 @@ TEST(FeatureListTest, HasEveryFeatureOnceIn80Columns) {
     EXPECT_THAT(text, HasSubstr(std::string(info.what)));
   }
   for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 80u) << line;
-  EXPECT_THAT(text, HasSubstr("buffer_ring       5.19   yes   on\n"));
-  EXPECT_THAT(text, HasSubstr("multishot_recv    6.0    no    on\n"));
+  EXPECT_THAT(text, HasSubstr("buffer_ring         5.19   yes   on\n"));
+  EXPECT_THAT(text, HasSubstr("multishot_recv      6.0    no    on\n"));
   EXPECT_THAT(text, Not(HasSubstr("not available")));
 }
 

@@ -68,6 +68,9 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
            Case{"+coop_taskrun", "coop_taskrun excludes defer_taskrun; add -defer_taskrun"},
            Case{"+fixed_buffers", "fixed_buffers excludes buffer_ring; add -buffer_ring"},
            Case{"baseline,+vectored_send", "vectored_send needs buffer_ring; add +buffer_ring"},
+           Case{"-multishot_recv,+recv_bundle", "recv_bundle needs multishot_recv"},
+           Case{"+incremental_buffers", "excludes recv_bundle; add -recv_bundle"},
+           Case{"baseline,+incremental_buffers", "incremental_buffers needs buffer_ring"},
        }) {
     absl::StatusOr<FeatureRequest> request = ParseFeatures(c.text);
     ASSERT_FALSE(request.ok()) << c.text;
@@ -76,6 +79,7 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
   // Switching off what a default feature needs is no contradiction.
   EXPECT_TRUE(ParseFeatures("-buffer_ring").ok());
   EXPECT_TRUE(ParseFeatures("-defer_taskrun,+coop_taskrun").ok());
+  EXPECT_TRUE(ParseFeatures("-recv_bundle,+incremental_buffers").ok());
 }
 
 FeaturePlan Dropped(FeatureSet wanted) {
@@ -93,12 +97,22 @@ TEST(FeatureSetTest, DropsWhatTheRestLeavesNoUseFor) {
   FeaturePlan one_shot = Dropped(kDefaultFeatures - FeatureSet{kBufferRing});
   EXPECT_FALSE(one_shot.use.Has(kMultishotRecv));
   EXPECT_FALSE(one_shot.use.Has(kVectoredSend));
+  EXPECT_FALSE(one_shot.use.Has(kRecvBundle)) << "what it needs needs something, too";
   EXPECT_TRUE(one_shot.use.Has(kFixedBuffers));
   EXPECT_EQ(one_shot.why_not[static_cast<size_t>(kMultishotRecv)], "needs buffer_ring");
 
   FeaturePlan shared = Dropped(kDefaultFeatures - FeatureSet{kSingleIssuer});
   EXPECT_FALSE(shared.use.Has(kDeferTaskrun));
   EXPECT_TRUE(shared.use.Has(kCoopTaskrun));
+}
+
+TEST(FeatureSetTest, WithMakesAFeatureUsable) {
+  for (const FeatureInfo& info : kFeatureTable) {
+    EXPECT_TRUE(Dropped(With(kDefaultFeatures, info.id)).use.Has(info.id)) << info.name;
+    EXPECT_TRUE(Dropped(With({}, info.id)).use.Has(info.id)) << info.name;
+  }
+  EXPECT_EQ(With({}, kRecvBundle), FeatureSet({kBufferRing, kMultishotRecv, kRecvBundle}));
+  EXPECT_FALSE(With(kDefaultFeatures, kIncrementalBuffers).Has(kRecvBundle));
 }
 
 }  // namespace
