@@ -2,14 +2,17 @@
 import copy
 import json
 import os
+import pathlib
 import random
 
 import pytest
 
 import programs
+import result_schema  # found by conftest.py
 from conftest import require
 
 COMPARE = os.environ["RINGECHO_COMPARE"]
+SCHEMA = result_schema.parse(pathlib.Path(os.environ["RINGECHO_COMPARISON_SCHEMA"]).read_text())
 JUDGED = ["messages_per_s", "server_cpu_ns_per_message", "p99_ns"]
 
 
@@ -78,9 +81,29 @@ def compare(run):
     return run_it
 
 
+def valid(ended):
+    """The comparison that was written, which must be what the published schema says, and whose
+    indices must lead somewhere."""
+    assert ended.code == 0, ended
+    document = result_schema.parse(ended.out)
+    assert result_schema.errors(SCHEMA, document) == []
+    for finding in document["findings"] + document["overall"]:
+        assert finding["side"] < len(document["sides"])
+        assert finding["metric"] < len(document["metrics"])
+    for finding in document["findings"]:
+        assert finding["cell"] < len(document["cells"])
+    for cell in document["cells"]:
+        assert set(cell["values"]) == set(document["axes"])
+        assert len(cell["measurements"]) == len(document["sides"])
+        assert all(index < len(document["measurements"])
+                   for side in cell["measurements"] for index in side)
+    for difference in document["differences"]:
+        assert len(difference["values"]) == len(document["sides"])
+    return document
+
+
 def verdicts(ended):
-    document = json.loads(ended.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert document["schema"] == "ringecho.comparison"
+    document = valid(ended)
     return document, {document["metrics"][finding["metric"]]["id"]: finding["verdict"]
                       for finding in document["findings"] if finding["verdict"]}
 
@@ -199,6 +222,59 @@ def test_a_matrix_over_two_keys(series, compare, tmp_path):
 def other_machine(load, server):
     for result in (load, server):
         result["host"]["environment"]["sysctls"]["net.core.somaxconn"] = "17"
+
+
+def test_a_matrix_of_engines_and_connections_as_json(series, compare, tmp_path):
+    """Two axes, three sides, a cell that one side lacks, a run that is left out."""
+    folder = tmp_path / "matrix"
+    count = iter(range(100))
+
+    def vary(connections, depth, engine):
+        def change(load, server):
+            load["config"]["connections"], load["config"]["depth"] = connections, depth
+            server["config"]["engine"]["name"] = engine
+            if next(count) == 0:
+                load["run"].update(status="interrupted", exit_code=130)
+        return change
+
+    cells = [(c, d, e) for c in (64, 1000) for d in (1, 8) for e in ("epoll", "io_uring", "other")]
+    for connections, depth, engine in cells[:-1]:
+        made = series("part", repeats=2, change=vary(connections, depth, engine))
+        folder.mkdir(exist_ok=True)
+        for path in made.iterdir():
+            path.rename(folder / f"{engine}-{connections}-{depth}-{path.name}")
+    document, _ = verdicts(compare(folder, "--vary", "engine", "--format", "json"))
+    assert document["axes"] == ["connections", "depth"]
+    assert document["sides"] == ["epoll", "io_uring", "other"]
+    assert len(document["cells"]) == 4
+    assert len(document["left_out"]) == 1
+    assert any("no results of other" in note for note in document["notes"])
+
+
+def test_the_schema_of_comparisons_says_something(series, compare):
+    document, _ = verdicts(compare(series("a"), series("b"), "--format", "json"))
+
+    def broken(change):
+        changed = copy.deepcopy(document)
+        change(changed)
+        return result_schema.errors(SCHEMA, changed) != []
+
+    for key in document:
+        assert broken(lambda changed, key=key: changed.pop(key)), key
+    for change in (
+            lambda changed: changed.update(schema="ringecho.result"),
+            lambda changed: changed.update(schema_version="2.0"),
+            lambda changed: changed.update(sides=[]),
+            lambda changed: changed.update(surprise=1),
+            lambda changed: changed["notes"].append("two\nlines"),
+            lambda changed: changed["metrics"][0].update(unit="us"),
+            lambda changed: changed["findings"][0].update(verdict="better"),
+            lambda changed: changed["findings"][0].update(side=0),
+            lambda changed: changed["findings"][0].update(p=1.5),
+            lambda changed: changed["findings"][0].update(p_adjusted=None),
+            lambda changed: changed["findings"][0]["change"].pop("low"),
+            lambda changed: changed["measurements"][0]["values"].update(p99_ns="1 ms")):
+        assert broken(change)
 
 
 def test_what_else_differs_is_refused_and_listed_unless_forced(series, compare):
