@@ -72,14 +72,22 @@ class MemoryRing : public Ring {
   }
   bool overflowing() const { return !aside_.empty(); }
 
-  // Picks the next provided buffer; false when there is none.
-  bool PickBuffer(io_uring_buf* buffer) {
-    if (buffer_ring_ == nullptr || buffer_head_ == buffer_ring_->tail) return false;
-    // The first entry shares its memory with the tail, so it is copied field by field.
-    const io_uring_buf& entry = buffer_ring_->bufs[buffer_head_++ & buffer_ring_mask_];
-    buffer->addr = entry.addr;
-    buffer->len = entry.len;
-    buffer->bid = entry.bid;
+  // The next provided buffer; nullptr when there is none. A kernel may write its address and
+  // length.
+  io_uring_buf* NextBuffer() {
+    if (buffer_ring_ == nullptr || buffer_head_ == buffer_ring_->tail) return nullptr;
+    return &buffer_ring_->bufs[buffer_head_ & buffer_ring_mask_];
+  }
+  // Uses `bytes` of it; `whole`: and gives up what is left. True when it is used up, which a buffer
+  // of a ring that is not consumed incrementally always is.
+  bool UseBuffer(uint32_t bytes, bool whole = false) {
+    io_uring_buf* buffer = NextBuffer();
+    if (incremental_ && !whole && bytes < buffer->len) {
+      buffer->addr += bytes;
+      buffer->len -= bytes;
+      return false;
+    }
+    ++buffer_head_;
     return true;
   }
   unsigned BuffersFree() const {

@@ -40,16 +40,43 @@ class ScriptedRing final : public MemoryRing {
   void Complete(uint64_t user_data, int res, unsigned flags = 0) { Post(user_data, res, flags); }
 
   // Data as the kernel would bring it: into the next provided buffer, whose id is returned.
-  // `nonempty`: and there is more in the socket.
+  // `nonempty`: and there is more in the socket. Of an incremental ring the rest of the buffer is
+  // used next time.
   uint16_t CompleteWithData(uint64_t user_data, const std::string& data, bool more = true,
                             bool nonempty = false) {
-    io_uring_buf buffer;
-    if (!PickBuffer(&buffer)) return kNoBuffer;
-    std::memcpy(reinterpret_cast<void*>(buffer.addr), data.data(), data.size());
+    io_uring_buf* buffer = NextBuffer();
+    if (buffer == nullptr) return kNoBuffer;
+    uint16_t id = buffer->bid;
+    std::memcpy(reinterpret_cast<void*>(buffer->addr), data.data(), data.size());
+    bool used_up = UseBuffer(static_cast<uint32_t>(data.size()));
     Post(user_data, static_cast<int>(data.size()),
-         static_cast<unsigned>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER |
-             (more ? IORING_CQE_F_MORE : 0) | (nonempty ? IORING_CQE_F_SOCK_NONEMPTY : 0));
-    return buffer.bid;
+         Named(id) | (more ? IORING_CQE_F_MORE : 0) | (nonempty ? IORING_CQE_F_SOCK_NONEMPTY : 0) |
+             (used_up ? 0 : IORING_CQE_F_BUF_MORE));
+    return id;
+  }
+
+  // Data as a bundle would bring it: into the next buffers, each filled to its length. The first
+  // one's id; kNoBuffer when there are not enough.
+  uint16_t CompleteWithBundle(uint64_t user_data, const std::string& data, bool more = true) {
+    uint16_t first = NextBuffer() == nullptr ? kNoBuffer : NextBuffer()->bid;
+    for (size_t at = 0; at < data.size();) {
+      io_uring_buf* buffer = NextBuffer();
+      if (buffer == nullptr) return kNoBuffer;
+      size_t bytes = std::min<size_t>(buffer->len, data.size() - at);
+      std::memcpy(reinterpret_cast<void*>(buffer->addr), data.data() + at, bytes);
+      UseBuffer(static_cast<uint32_t>(bytes));
+      at += bytes;
+    }
+    Post(user_data, static_cast<int>(data.size()), Named(first) | (more ? IORING_CQE_F_MORE : 0));
+    return first;
+  }
+
+  // What the kernel does with a buffer it expects less for than it holds, and may then not use.
+  void ShortenNextBuffer(uint32_t bytes) { NextBuffer()->len = bytes; }
+
+  // The flags of a completion that names a buffer.
+  static uint32_t Named(uint16_t id) {
+    return static_cast<uint32_t>(id) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
   }
 
   // The SQEs of one kind taken since the last call of Forget, in order.

@@ -245,28 +245,57 @@ bool SimKernel::Receive(SimSocket& socket) {
     EndReceive(socket, select && BuffersFree() == 0 ? -ENOBUFS : 0, 0);
     return true;
   }
-  auto* memory = socket.receive->memory;
-  uint32_t room = socket.receive->bytes;
-  uint32_t flags = 0;
-  if (select) {
-    io_uring_buf buffer;
-    if (!PickBuffer(&buffer)) {
-      EndReceive(socket, -ENOBUFS, 0);
-      return true;
-    }
-    memory = reinterpret_cast<char*>(buffer.addr);
-    room = buffer.len;
-    flags = static_cast<uint32_t>(buffer.bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
-    // It ends when the completion queue overflows, and now and then for reasons of its own.
-    bool goes_on = socket.receive->multishot && !CompletionQueueFull() && !overflowing();
-    if (goes_on && Chance(95)) flags |= IORING_CQE_F_MORE;
-  }
-  uint32_t bytes = Some(std::min<size_t>(room, socket.arrived.size()));
-  std::memcpy(memory, socket.arrived.data(), bytes);
+  if (select) return ReceiveIntoRing(socket);
+  uint32_t bytes = Some(std::min<size_t>(socket.receive->bytes, socket.arrived.size()));
+  std::memcpy(socket.receive->memory, socket.arrived.data(), bytes);
   socket.arrived.erase(0, bytes);
+  EndReceive(socket, static_cast<int>(bytes),
+             socket.arrived.empty() ? 0 : IORING_CQE_F_SOCK_NONEMPTY);
+  return true;
+}
+
+// One buffer, or with a bundle several: each but the last is filled to its length.
+bool SimKernel::ReceiveIntoRing(SimSocket& socket) {
+  io_uring_buf* first = NextBuffer();
+  if (first == nullptr) {
+    EndReceive(socket, -ENOBUFS, 0);
+    return true;
+  }
+  uint32_t flags =
+      static_cast<uint32_t>(first->bid) << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
+  bool bundle = socket.receive->bundle;
+  // Expecting less, a bundle shortens the buffer; and now and then nothing comes at all.
+  if (bundle && Chance(10)) first->len = Some(first->len);
+  if (bundle && Chance(5)) return true;
+  bool used_up = true;
+  bool filled = true;
+  uint32_t bytes = 0;
+  do {
+    uint32_t length = NextBuffer()->len;
+    uint32_t part = FillNextBuffer(socket, used_up);
+    filled = part == length;
+    bytes += part;
+  } while (bundle && filled && !socket.arrived.empty() && BuffersFree() > 0 && Chance(80));
+  if (!used_up) flags |= IORING_CQE_F_BUF_MORE;
+  // It ends when the completion queue overflows, a bundle with the last buffer, and any now and
+  // then for reasons of its own.
+  bool goes_on = socket.receive->multishot && !CompletionQueueFull() && !overflowing() &&
+                 (!bundle || BuffersFree() > 0);
+  if (goes_on && Chance(95)) flags |= IORING_CQE_F_MORE;
   if (!socket.arrived.empty()) flags |= IORING_CQE_F_SOCK_NONEMPTY;
   EndReceive(socket, static_cast<int>(bytes), flags);
   return true;
+}
+
+// Of an incremental ring the rest of the buffer is left for the next receive, mostly.
+uint32_t SimKernel::FillNextBuffer(SimSocket& socket, bool& used_up) {
+  io_uring_buf* buffer = NextBuffer();
+  size_t most = std::min<size_t>(buffer->len, socket.arrived.size());
+  uint32_t bytes = Chance(50) ? static_cast<uint32_t>(most) : Some(most);
+  std::memcpy(reinterpret_cast<char*>(buffer->addr), socket.arrived.data(), bytes);
+  socket.arrived.erase(0, bytes);
+  used_up = UseBuffer(bytes, /*whole=*/Chance(5));
+  return bytes;
 }
 
 std::string SimSocket::Request::Bytes(uint32_t from, uint32_t count) const {

@@ -47,6 +47,7 @@ struct SimSocket {
           bytes(sqe.len),
           selects_buffer((sqe.flags & IOSQE_BUFFER_SELECT) != 0),
           multishot((sqe.ioprio & IORING_RECV_MULTISHOT) != 0 && sqe.opcode == IORING_OP_RECV),
+          bundle((sqe.ioprio & IORING_RECVSEND_BUNDLE) != 0 && sqe.opcode == IORING_OP_RECV),
           may_wait((sqe.msg_flags & MSG_DONTWAIT) == 0 || !HasMessageFlags(sqe)),
           waits_for_all(HasMessageFlags(sqe) && (sqe.msg_flags & MSG_WAITALL) != 0) {
       if (sqe.opcode != IORING_OP_SENDMSG) return;
@@ -69,6 +70,7 @@ struct SimSocket {
     const msghdr* message = nullptr;  // of a SENDMSG
     bool selects_buffer;
     bool multishot;
+    bool bundle;
     bool may_wait;
     bool waits_for_all;
     uint32_t done = 0;
@@ -124,6 +126,8 @@ class SimKernel final : public MemoryRing {
   bool StepSocket(SimSocket& socket);
   bool Arrive(SimSocket& socket);
   bool Receive(SimSocket& socket);
+  bool ReceiveIntoRing(SimSocket& socket);
+  uint32_t FillNextBuffer(SimSocket& socket, bool& used_up);
   bool SendSome(SimSocket& socket);
   bool AcceptOne();
   void EndReceive(SimSocket& socket, int res, uint32_t flags);

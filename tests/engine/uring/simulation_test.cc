@@ -15,6 +15,8 @@
 namespace ringecho::engine::uring {
 namespace {
 
+constexpr FeatureSet kWithoutBundles = kDefaultFeatures - FeatureSet{FeatureId::kRecvBundle};
+const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
 constexpr FeatureSet kFixedRung = kDefaultFeatures - FeatureSet{FeatureId::kBufferRing};
 
 struct Scenario {
@@ -75,6 +77,8 @@ std::string Stream(uint64_t seed, size_t bytes) {
 class SimulationTest : public ::testing::TestWithParam<Scenario> {
  protected:
   void Simulate(uint64_t seed);
+
+  uint64_t bundles_ = 0;  // in all runs so far
 
  private:
   void CheckClient(const SimSocket& socket, const std::string& sent, bool disturbed);
@@ -143,6 +147,7 @@ void SimulationTest::Simulate(uint64_t seed) {
   EXPECT_EQ(handler.closed, scenario.clients);
   EXPECT_EQ((*engine)->connections(), 0u);
   EXPECT_EQ((*engine)->counters().stale_completions.Get(), 0u);
+  bundles_ += (*engine)->counters().bundles.Get();
   if (scenario.features.Has(FeatureId::kBufferRing)) {
     EXPECT_EQ(kernel.BuffersFree(), scenario.buffers) << "all buffers are back";
   }
@@ -164,6 +169,10 @@ TEST_P(SimulationTest, EveryByteComesBackOnceAndInOrder) {
     Simulate(seed);
     if (HasFailure()) return;
   }
+  FeaturePlan plan{.use = GetParam().features, .superseded = {}, .why_not = {}};
+  DropUnusable(plan);
+  bool can_bundle = plan.use.Has(FeatureId::kRecvBundle) && GetParam().buffers > 1;
+  EXPECT_EQ(bundles_ > 0, can_bundle);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -178,6 +187,53 @@ INSTANTIATE_TEST_SUITE_P(
         Scenario{.name = "Resets", .buffers = 3, .clients = 8, .reset_percent = 1},
         Scenario{.name = "Closes", .buffers = 3, .clients = 8, .close_percent = 5},
         Scenario{.name = "ManyClients", .buffers = 3, .clients = 30},
+        Scenario{.name = "WithoutBundles", .features = kWithoutBundles, .clients = 6},
+        Scenario{.name = "WithoutBundlesStarved",
+                 .features = kWithoutBundles,
+                 .buffers = 2,
+                 .cq_entries = 4,
+                 .not_reading = 2,
+                 .close_percent = 2},
+        Scenario{.name = "BundlesOfSmallBuffers",
+                 .buffers = 32,
+                 .buffer_bytes = 3,
+                 .clients = 6,
+                 .not_reading = 2,
+                 .reset_percent = 1,
+                 .close_percent = 2},
+        Scenario{.name = "BundlesWithoutVectoredSend",
+                 .features = kDefaultFeatures - FeatureSet{FeatureId::kVectoredSend},
+                 .buffers = 12,
+                 .buffer_bytes = 5,
+                 .clients = 6,
+                 .not_reading = 2},
+        Scenario{.name = "Incremental",
+                 .features = kIncremental,
+                 .buffer_bytes = 50,
+                 .clients = 8,
+                 .not_reading = 2},
+        Scenario{.name = "IncrementalOneBuffer",
+                 .features = kIncremental,
+                 .buffers = 1,
+                 .buffer_bytes = 100,
+                 .sq_entries = 1,
+                 .cq_entries = 1,
+                 .clients = 6,
+                 .not_reading = 4},
+        Scenario{.name = "IncrementalDisturbed",
+                 .features = kIncremental,
+                 .buffers = 2,
+                 .buffer_bytes = 70,
+                 .clients = 30,
+                 .not_reading = 22,
+                 .reset_percent = 1,
+                 .close_percent = 3},
+        Scenario{.name = "IncrementalOneShot",
+                 .features = kIncremental - FeatureSet{FeatureId::kMultishotRecv},
+                 .buffers = 2,
+                 .buffer_bytes = 60,
+                 .clients = 6,
+                 .not_reading = 3},
         Scenario{.name = "Fixed", .features = kFixedRung, .clients = 6, .not_reading = 2},
         Scenario{.name = "FixedTiny", .features = kFixedRung, .sq_entries = 1, .cq_entries = 2},
         Scenario{.name = "OneShotIntoRing",
