@@ -1,20 +1,18 @@
 #include "compare/compare.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "base/units.h"
 #include "compare/cells.h"
 #include "compare/judge.h"
 #include "compare/keys.h"
+#include "compare/noise.h"
 #include "compare/sides.h"
 #include "report/one_line.h"
 
@@ -120,39 +118,6 @@ void NoteSuspects(const std::vector<Entry>& entries, Comparison& comparison) {
   comparison.notes.push_back(
       absl::StrCat(suspects, " of ", entries.size(),
                    " measurements are suspect but count: ", absl::StrJoin(parts, ", ")));
-}
-
-// Standard deviation over mean; 0 for fewer than two.
-double Variation(const std::vector<double>& values) {
-  if (values.size() < 2) return 0;
-  const auto n = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
-  double squares = 0;
-  for (double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / (n - 1)) / mean;
-}
-
-// Names the noise: a "~" among samples that are all over the place says little.
-void NoteNoise(Comparison& comparison) {
-  constexpr double kQuiet = 0.05;
-  double most = 0;
-  const Metric* noisiest = nullptr;
-  for (const Metric& metric : comparison.metrics) {
-    if (!metric.judged) continue;
-    for (const Cell& cell : comparison.cells) {
-      for (const std::vector<size_t>& members : cell.by_side) {
-        const double variation = Variation(Samples(comparison, members, metric));
-        if (variation <= most) continue;
-        most = variation;
-        noisiest = &metric;
-      }
-    }
-  }
-  if (most <= kQuiet) return;
-  comparison.notes.push_back(absl::StrFormat(
-      "noisy: %s varied by up to %.0f%% (standard deviation) among %s of the same thing, so that "
-      "only larger changes can be told from chance",
-      noisiest->title, most * 100, comparison.by_boot ? "boots" : "repeats"));
 }
 
 void NoteMethod(Comparison& comparison) {

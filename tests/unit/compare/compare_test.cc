@@ -362,20 +362,6 @@ TEST(OneSide, IsFineForATableOfMedians) {
   EXPECT_THAT(comparison->findings, IsEmpty());
 }
 
-TEST(Noise, IsNamedWhereItIsLarge) {
-  auto noted = [](double spread) {
-    std::vector<Measurement> all = TwoEngines(6);
-    for (size_t i = 0; i < all.size(); ++i) {
-      all[i].load->totals.messages_per_s = 1000 + (i % 4 < 2 ? spread : 0);
-    }
-    auto comparison = Compare(all, {});
-    EXPECT_TRUE(comparison.ok()) << comparison.status();
-    return comparison->notes;
-  };
-  EXPECT_THAT(noted(1000), Contains(HasSubstr("noisy: messages/s varied by up to 37%")));
-  EXPECT_THAT(noted(10), Not(Contains(HasSubstr("noisy"))));
-}
-
 TEST(Validity, HalfARunIsLeftOut) {
   std::vector<Measurement> all = TwoEngines(5);
   all[0].load.reset();
