@@ -108,7 +108,7 @@ class Table:
         workers = {run.cell["engine"] for runs in self.found.values() for run in runs
                    if run.server and run.server["resources"]["iou_workers"]}
         for engine in sorted(workers):
-            yield f"{engine}: the server had kernel worker threads, which CPU/msg leaves out"
+            yield f"{engine}: the server had kernel worker threads; CPU/msg is that of whole runs"
         # A reason that many cells share is told once.
         where = collections.defaultdict(list)
         for cell, reason in self.not_run:

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <optional>
 #include <variant>
+#include <vector>
 
+#include "compare/statistics.h"
 #include "report/result.h"
 
 namespace ringecho::compare {
@@ -62,10 +64,8 @@ double MessagesWithin(const Result& load, const Span& span) {
 }
 
 std::optional<double> CpuWhileMeasuring(const Result& server, const Result& load) {
-  const bool one_clock = server.run.boot_id && server.run.boot_id == load.run.boot_id;
   const std::optional<Span> measure = MeasurePhase(load);
-  // Time of io_uring's kernel threads is in the sum of a run only.
-  if (!one_clock || !measure || server.resources.iou_workers.value_or(0) != 0) return std::nullopt;
+  if (!measure) return std::nullopt;
   double cpu_ns = 0;
   Span window{measure->end, measure->begin};
   for (const Interval& interval : server.intervals) {
@@ -80,27 +80,56 @@ std::optional<double> CpuWhileMeasuring(const Result& server, const Result& load
   return cpu_ns / messages;
 }
 
-// Over the server's whole run. It counts reads, of which a large message takes several.
-std::optional<double> CpuOfTheRun(const Result& server, const Result& load) {
-  const std::optional<double> per_read = server.resources.cpu_ns_per_message;
+// On two machines no clock is shared: the server's intervals at full work, which are those with at
+// least half as many bytes as the middle one of those that have any.
+std::optional<double> CpuAtFullWork(const Result& server, const Result& load) {
+  std::vector<double> at_work;
+  for (const Interval& interval : server.intervals) {
+    if (interval.bytes > 0) at_work.push_back(static_cast<double>(interval.bytes));
+  }
+  if (at_work.empty() || load.config.size_bytes.value_or(0) <= 0) return std::nullopt;
+  const double enough = Median(at_work) / 2;
+  double cpu_ns = 0;
+  double bytes = 0;
+  for (const Interval& interval : server.intervals) {
+    if (interval.bytes <= 0 || static_cast<double>(interval.bytes) < enough) continue;
+    cpu_ns += static_cast<double>(interval.cpu_ns);
+    bytes += static_cast<double>(interval.bytes);
+  }
+  return cpu_ns * static_cast<double>(*load.config.size_bytes) / bytes;
+}
+
+// What a server says "per message" is per read, of which a large message takes several.
+std::optional<double> PerMessage(std::optional<double> per_read, const Result& server,
+                                 const Result& load) {
   const auto reads = static_cast<double>(server.totals.messages);
   const auto bytes = static_cast<double>(server.totals.bytes_received);
-  if (!per_read || !load.config.size_bytes || !(bytes > 0)) return per_read;
+  if (!per_read || load.config.size_bytes.value_or(0) <= 0 || !(bytes > 0)) return per_read;
   return *per_read * reads * static_cast<double>(*load.config.size_bytes) / bytes;
 }
 
 std::optional<double> ServerCpu(const Measurement& measurement) {
   if (!measurement.server) return std::nullopt;
-  if (!measurement.load) return measurement.server->resources.cpu_ns_per_message;
-  auto measured = CpuWhileMeasuring(*measurement.server, *measurement.load);
-  return measured ? measured : CpuOfTheRun(*measurement.server, *measurement.load);
+  const Result& server = *measurement.server;
+  if (!measurement.load) return server.resources.cpu_ns_per_message;
+  const Result& load = *measurement.load;
+  std::optional<double> cost;
+  // Time of io_uring's kernel threads is in the sum of a run only.
+  if (server.resources.iou_workers.value_or(0) == 0) {
+    const bool one_clock = server.run.boot_id && server.run.boot_id == load.run.boot_id;
+    cost = one_clock ? CpuWhileMeasuring(server, load) : CpuAtFullWork(server, load);
+  }
+  return cost ? cost : PerMessage(server.resources.cpu_ns_per_message, server, load);
 }
 
 std::optional<double> RawValue(const Measurement& measurement, std::string_view id) {
   if (id == "server_cpu_ns_per_message") return ServerCpu(measurement);
   if (measurement.server) {
     const Result& server = *measurement.server;
-    if (id == "syscalls_per_message") return EngineStat(server, id);
+    if (id == "syscalls_per_message") {
+      const std::optional<double> stat = EngineStat(server, id);
+      return measurement.load ? PerMessage(stat, server, *measurement.load) : stat;
+    }
     if (id == "bytes_per_connection") return server.resources.bytes_per_connection;
   }
   if (!measurement.load) return std::nullopt;

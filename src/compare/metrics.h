@@ -16,8 +16,11 @@ namespace ringecho::compare {
 //
 // server_cpu_ns_per_message is what a message cost while the load generator measured: the CPU time
 // of the server's intervals that lie whole within that phase, over the messages that came back in
-// that time. Where the two files have no clock in common (two machines), or no such interval, it is
-// what the server says of its whole run, connecting and warm-up included.
+// that time. Where the two files have no clock in common (two machines) it is that of the server's
+// intervals at full work, over the messages that their bytes are. Where neither is to be had, or
+// io_uring had kernel threads, whose time is in no interval, it is what the server says of its
+// whole run, connecting and warm-up included. scripts/bench/results.py reckons the same for its
+// table; a test holds the two together.
 std::vector<Metric> AllMetrics();
 
 }  // namespace ringecho::compare

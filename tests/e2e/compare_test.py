@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import sys
 
 import pytest
 
@@ -11,7 +12,11 @@ import programs
 import result_schema  # found by conftest.py
 from conftest import require
 
+sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
+from bench import results  # noqa: E402
+
 COMPARE = os.environ["RINGECHO_COMPARE"]
+REFERENCE = pathlib.Path(os.environ["RINGECHO_SCRIPTS"]).parent / "bench_results/reference/engines"
 SCHEMA = result_schema.parse(pathlib.Path(os.environ["RINGECHO_COMPARISON_SCHEMA"]).read_text())
 JUDGED = ["messages_per_s", "server_cpu_ns_per_message", "p99_ns"]
 
@@ -139,6 +144,67 @@ def test_real_runs_of_one_build_are_compared_as_they_are(engine, tmp_path, start
     ids = {metric["id"] for metric in document["metrics"]}
     # Memory per connection is not among them: two connections may need no page more.
     assert {"p50_ns", "p99_9_ns", "syscalls_per_message"} <= ids
+
+
+def assert_costs_as_in_the_table(folder, document):
+    costs = {}
+    for measurement in document["measurements"]:
+        path = folder / measurement["name"]
+        load, server = (json.loads(path.with_name(f"{path.name}.{role}.json").read_text())
+                        for role in ("load", "server"))
+        costs[path.name] = measurement["values"]["server_cpu_ns_per_message"]
+        assert costs[path.name] == pytest.approx(results.server_cpu_ns_per_message(server, load))
+    return costs
+
+
+def test_the_table_of_a_series_reckons_costs_alike(compare):
+    document, _ = verdicts(compare(REFERENCE, "--format", "json"))
+    assert len(assert_costs_as_in_the_table(REFERENCE, document)) == len(document["measurements"])
+
+
+def test_the_table_reckons_costs_alike_where_they_are_hard_to_know(real, compare, tmp_path):
+    """Two machines, no boot known, kernel threads, no intervals, no phase, large messages."""
+    def other_boot(load, server):
+        load["run"]["boot_id"] = "another"
+
+    def no_boot(load, server):
+        load["run"]["boot_id"] = server["run"]["boot_id"] = None
+
+    def kernel_threads(load, server):
+        server["resources"]["iou_workers"] = 2
+
+    def no_intervals(load, server):
+        server["intervals"] = []
+
+    def no_phase(load, server):
+        load["phases"] = []
+
+    changes = (lambda load, server: None, other_boot, no_boot, kernel_threads, no_intervals,
+               no_phase)
+    folder = tmp_path / "hard"
+    for change in changes:
+        for engine in ("epoll", "other"):
+            load, server = real("epoll")
+            server["config"]["engine"]["name"] = engine
+            # As many bytes in each read as make four to a message.
+            load["config"]["size_bytes"] *= 4
+            # Intervals that say something, at a server of any speed.
+            start = load["run"]["start_monotonic_ns"] - server["run"]["start_monotonic_ns"]
+            measure = next(phase for phase in load["phases"] if phase["name"] == "measure")
+            length = (measure["end_ns"] - measure["start_ns"]) // 4
+            begin = start + measure["start_ns"] - length // 2
+            server["intervals"] = [
+                {**server["intervals"][0], "t_start_ns": begin + i * length,
+                 "t_end_ns": begin + (i + 1) * length, "cpu_ns": 1_000_000 * (i + 1),
+                 "bytes": 1_000 * i} for i in range(5)]
+            change(load, server)
+            write(folder, f"{change.__name__.strip('<>')}-{engine}", load, server)
+    document, _ = verdicts(compare(folder, "--force", "--format", "json"))
+    costs = assert_costs_as_in_the_table(folder, document)
+    of_epoll = [cost for name, cost in costs.items() if name.endswith("epoll")]
+    assert len(of_epoll) == len(changes) and None not in of_epoll
+    # By the clock, by bytes (twice), of the run (three times).
+    assert len(set(of_epoll)) == 3
 
 
 def test_the_same_twice_is_the_same(series, compare):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iterator>
 
 #include "simulated.h"
 
@@ -61,6 +62,35 @@ TEST(ServerCpu, OfTheWholeRunWhereThePhaseIsNotKnown) {
   Measurement server_only = WithIntervals();
   server_only.load.reset();
   EXPECT_EQ(Value(server_only, "server_cpu_ns_per_message"), 9000);
+}
+
+TEST(ServerCpu, OnTwoMachinesIsThatOfFullWork) {
+  // Connecting, a beginning, two at full work, nothing.
+  Measurement two = WithIntervals();
+  two.load->run.boot_id = "another";
+  two.load->config.size_bytes = 4096;
+  const int64_t messages[] = {0, 10, 1000, 1000, 0};
+  const int64_t cpu_ms[] = {50, 1, 5, 7, 50};
+  two.server->intervals.clear();
+  for (size_t i = 0; i < std::size(messages); ++i) {
+    report::Interval interval;
+    interval.bytes = messages[i] * 4096;
+    interval.cpu_ns = cpu_ms[i] * kMs;
+    two.server->intervals.push_back(interval);
+  }
+  EXPECT_NEAR(*Value(two, "server_cpu_ns_per_message"), 12 * kMs / 2000, 1e-6);
+  // Two that do not know their boot have no clock in common.
+  two.load->run.boot_id.reset();
+  two.server->run.boot_id.reset();
+  EXPECT_NEAR(*Value(two, "server_cpu_ns_per_message"), 12 * kMs / 2000, 1e-6);
+}
+
+TEST(Syscalls, AreOfMessagesNotOfReads) {
+  Measurement large = Make({});
+  large.load->config.size_bytes = 64'000;
+  large.server->totals.messages = 16'000;  // reads
+  large.server->totals.bytes_received = 64'000'000;
+  EXPECT_NEAR(*Value(large, "syscalls_per_message"), 16 * 0.5, 1e-9);
 }
 
 TEST(ServerCpu, OfTheWholeRunIsOfMessagesNotOfReads) {
