@@ -176,10 +176,21 @@ def test_floods_from_many_clients_do_not_starve_one_that_talks(engine, start_ser
         flood.close()
 
 
+def require_features(features, run):
+    """Skips where this kernel lacks one that is asked for with a plus."""
+    lines = [line.split() for line in run([programs.SERVER, "--features", "list"]).out.splitlines()]
+    here = {line[0] for line in lines if len(line) > 2 and line[2] == "yes"}
+    for part in features.split(","):
+        if part[0] == "+" and part[1:] not in here:
+            pytest.skip(f"this kernel does not have {part[1:]}")
+
+
 @pytest.mark.parametrize("features", ["best", "baseline", "minimal", "-multishot_recv",
-                                      "-vectored_send", "-defer_taskrun,+coop_taskrun"])
-def test_features_are_switched_and_told(features, start_server, run_load, validated):
+                                      "-vectored_send", "-defer_taskrun,+coop_taskrun",
+                                      "-recv_bundle", "-recv_bundle,+incremental_buffers"])
+def test_features_are_switched_and_told(features, run, start_server, run_load, validated):
     require("io_uring")
+    require_features(features, run)
     server = start_server("--features", features, engine="io_uring")
     ended, _ = run_load(server.address, "--engine", "io_uring", "--features", features, "-c", "20",
                         "-n", "20", "-s", "20000", "--depth", "2")
