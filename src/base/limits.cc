@@ -51,6 +51,12 @@ absl::StatusOr<int64_t> RaiseDescriptorLimit() {
   return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
 }
 
+int64_t DescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUnlimited;
+  return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+}
+
 absl::Status CheckDescriptorLimit(int64_t needed, int64_t limit, std::string_view what) {
   if (needed <= limit) return absl::OkStatus();
   return absl::ResourceExhaustedError(

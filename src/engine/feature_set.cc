@@ -25,6 +25,8 @@ constexpr Rule kRules[] = {
     {FeatureId::kDeferTaskrun, FeatureId::kSingleIssuer, std::nullopt},
     {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kDeferTaskrun},
     {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing},
+    // It cannot be stopped before the table is full, and the kernel drops whom it accepts then.
+    {FeatureId::kMultishotAccept, std::nullopt, FeatureId::kDirectDescriptors},
     // A connection with one buffer has no backlog of them.
     {FeatureId::kVectoredSend, FeatureId::kBufferRing, std::nullopt},
     {FeatureId::kRecvBundle, FeatureId::kMultishotRecv, std::nullopt},

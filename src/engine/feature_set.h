@@ -31,8 +31,9 @@ enum class FeatureId : uint8_t {
   kCoopTaskrun,
   kRecvBundle,
   kIncrementalBuffers,
+  kDirectDescriptors,
 };
-inline constexpr size_t kFeatureCount = 12;
+inline constexpr size_t kFeatureCount = 13;
 
 class FeatureSet {
  public:
@@ -91,6 +92,8 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
      "one completion for all buffers of a long message; no use when it fits in one"},
     {FeatureId::kIncrementalBuffers, "incremental_buffers", "6.12",
      "receives share large buffers piece by piece; excludes recv_bundle"},
+    {FeatureId::kDirectDescriptors, "direct_descriptors", "6.8",
+     "connections are in a table of each ring, so that each thread has as many as a process"},
 }};
 
 inline constexpr FeatureSet kAllFeatures = [] {
@@ -102,7 +105,7 @@ inline constexpr FeatureSet kAllFeatures = [] {
 // What is on unless said otherwise. Those that only make sense without another one of these are
 // among them and come into use when the other one is switched off or not there.
 inline constexpr FeatureSet kDefaultFeatures =
-    kAllFeatures - FeatureSet{FeatureId::kIncrementalBuffers};
+    kAllFeatures - FeatureSet{FeatureId::kIncrementalBuffers, FeatureId::kDirectDescriptors};
 
 // What a program written for Linux 5.1 to 5.17 would use.
 inline constexpr FeatureSet kBaselineFeatures = {FeatureId::kFixedBuffers};

@@ -102,9 +102,11 @@ struct ConnectResult {
 //   void Send(id, payload)  requires CanSend(id); payload lies in Options::payload_region, not
 //                           empty; the engine deals with short sends; OnSent follows once, with
 //                           payload.size(), unless the connection closes first
-//   int64_t Undelivered(id) bytes for the peer that it has not acknowledged yet, here and in the
+//   std::optional<int64_t> Undelivered(id)
+//                           bytes for the peer that it has not acknowledged yet, here and in the
 //                           kernel (of a send under way a part may be counted with both); a
-//                           system call, so not for every message
+//                           system call, so not for every message. Nothing when the kernel has to
+//                           be asked first: ask again in a moment
 //   void Close(id, reason)  ends it now: queued bytes are dropped; OnClosed(reason) follows
 //   void Finish(id, reason) receives no more, sends what is queued, then closes
 //   void StopListening()    closes the listeners; connections live on

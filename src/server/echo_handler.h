@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,8 @@ class EchoHandler {
   // after that is left to the kernel.
   static constexpr int64_t kDrainIdleNs = 100 * base::kNsPerMs;
   static constexpr int64_t kDrainGraceNs = 2 * base::kNsPerSec;
+  // When the engine does not know yet what a peer is still owed.
+  static constexpr int64_t kAskAgainNs = base::kNsPerMs;
   static constexpr int64_t kDrainLastNs = kDrainGraceNs + base::kNsPerSec;
 
   EchoHandler(const HandlerOptions& options, const IntervalPoster& poster);
@@ -133,9 +136,10 @@ class EchoHandler {
     // The kernel takes more only when much has been read; a slow reader shows in what it
     // acknowledges.
     engine::ConnId id{index, slot.generation};
-    int64_t undelivered = engine.Undelivered(id);
-    if (undelivered != slot.undelivered) {
-      slot.undelivered = undelivered;
+    std::optional<int64_t> undelivered = engine.Undelivered(id);
+    if (!undelivered) return now_ns + kAskAgainNs;
+    if (*undelivered != slot.undelivered) {
+      slot.undelivered = *undelivered;
       slot.active_ns = now_ns;
       return now_ns + options_.idle_timeout_ns;
     }

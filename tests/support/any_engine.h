@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ class AnyEngine {
   virtual ConnectResult Connect(const net::Address& to, const net::Address* from) = 0;
   virtual bool CanSend(ConnId id) = 0;
   virtual void Send(ConnId id, std::span<const std::byte> payload) = 0;
-  virtual int64_t Undelivered(ConnId id) = 0;
+  virtual std::optional<int64_t> Undelivered(ConnId id) = 0;
   virtual void Close(ConnId id, CloseReason reason) = 0;
   virtual void Finish(ConnId id, CloseReason reason) = 0;
   virtual void StopListening() = 0;

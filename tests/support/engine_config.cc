@@ -9,6 +9,16 @@ using engine::FeatureId;
 using engine::FeatureSet;
 using engine::kDefaultFeatures;
 
+namespace {
+
+FeatureSet With(FeatureId id) {
+  FeatureSet set = kDefaultFeatures;
+  set.Add(id);
+  return set;
+}
+
+}  // namespace
+
 std::vector<EngineConfig> OrdinaryEngineConfigs() {
   const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
   std::vector<EngineConfig> epoll = {{.name = "epoll"},
@@ -33,6 +43,9 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
       {.name = "one_shot_ring",
        .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
        .buffers = 8},
+      {.name = "direct", .features = With(FeatureId::kDirectDescriptors)},
+      {.name = "direct_fixed_buffers",
+       .features = With(FeatureId::kDirectDescriptors) - FeatureSet{FeatureId::kBufferRing}},
       {.name = "baseline", .features = engine::kBaselineFeatures},
       {.name = "minimal", .features = {}},
   };

@@ -44,6 +44,12 @@ inline bool UsesBufferRing(const EngineConfig& config) {
          (config.features - config.missing).Has(engine::FeatureId::kBufferRing);
 }
 
+// Whether connections take no descriptors of the process.
+inline bool UsesDirectDescriptors(const EngineConfig& config) {
+  return config.kind == EngineKind::kUring &&
+         (config.features - config.missing).Has(engine::FeatureId::kDirectDescriptors);
+}
+
 // What the tests of an ordinary run go through: epoll and the rungs of io_uring. Starved sizes are
 // there because everything that is rare with ample ones (waiting for a buffer, a full queue, a
 // partial read) then happens all the time.

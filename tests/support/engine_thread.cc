@@ -133,7 +133,7 @@ class Facade final : public AnyEngine {
     checker_.Sending(id, payload.size());
     engine_.Send(id, payload);
   }
-  int64_t Undelivered(ConnId id) override {
+  std::optional<int64_t> Undelivered(ConnId id) override {
     InsideEngine inside(checker_);
     return engine_.Undelivered(id);
   }

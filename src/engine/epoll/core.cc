@@ -108,7 +108,7 @@ void Core::Close(ConnId id, CloseReason reason) {
 }
 
 // What this engine holds for the peer, and what the kernel does until it is acknowledged.
-int64_t Core::Undelivered(ConnId id) {
+std::optional<int64_t> Core::Undelivered(ConnId id) {
   Connection* c = Find(id);
   if (c == nullptr) return 0;
   return static_cast<int64_t>(c->out_left) + Unacknowledged(*c);

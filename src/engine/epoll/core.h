@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -56,7 +57,7 @@ class Core {
   ConnectResult Connect(const net::Address& to, const net::Address* from);
   bool CanSend(ConnId id);
   void Send(ConnId id, std::span<const std::byte> payload);
-  int64_t Undelivered(ConnId id);
+  std::optional<int64_t> Undelivered(ConnId id);
   void Close(ConnId id, CloseReason reason);
   void Finish(ConnId id, CloseReason reason);
   void StopListening() { acceptor_.StopListening(); }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -42,7 +43,7 @@ class Engine {
   }
   bool CanSend(ConnId id) { return core_.CanSend(id); }
   void Send(ConnId id, std::span<const std::byte> payload) { core_.Send(id, payload); }
-  int64_t Undelivered(ConnId id) { return core_.Undelivered(id); }
+  std::optional<int64_t> Undelivered(ConnId id) { return core_.Undelivered(id); }
   void Close(ConnId id, CloseReason reason) { core_.Close(id, reason); }
   void Finish(ConnId id, CloseReason reason) { core_.Finish(id, reason); }
   void StopListening() { core_.StopListening(); }

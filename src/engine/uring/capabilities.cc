@@ -302,6 +302,9 @@ Capabilities ProbeCapabilities() {
   if (incremental.works) caps.has.Add(FeatureId::kIncrementalBuffers);
   if (accept.works) caps.has.Add(FeatureId::kMultishotAccept);
   if (HasOpcode(caps.opcodes, IORING_OP_SENDMSG)) caps.has.Add(FeatureId::kVectoredSend);
+  if (HasOpcode(caps.opcodes, kOpFixedFdInstall) && ring->RegisterFileTable(1) == 0) {
+    caps.has.Add(FeatureId::kDirectDescriptors);
+  }
   if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);
   return caps;
 }

@@ -19,6 +19,9 @@
 //   defer_taskrun      6.1    io_uring_setup takes the flag
 //   recv_bundle        6.10   IORING_FEAT_RECVSEND_BUNDLE, and every byte of the self-test in order
 //   incremental_buffers 6.12  registering such a ring; two receives share a buffer, F_BUF_MORE comes
+//   direct_descriptors 6.8    IORING_REGISTER_PROBE lists FIXED_FD_INSTALL, without which a socket
+//                             in the table could not be asked what its peer is still owed (the
+//                             table itself came with 5.19); and registering a table
 // clang-format on
 #ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
 #define RINGECHO_ENGINE_URING_CAPABILITIES_H_

@@ -41,6 +41,9 @@ namespace ringecho::engine::uring {
 // io_uring_buf_reg::flags, which older headers call `pad`.
 inline constexpr size_t kBufRegFlagsOffset = offsetof(io_uring_buf_reg, bgid) + sizeof(__u16);
 
+// 6.8: IORING_OP_FIXED_FD_INSTALL; an enumerator, so not to be asked for by the preprocessor.
+inline constexpr int kOpFixedFdInstall = 54;
+
 }  // namespace ringecho::engine::uring
 
 #endif  // RINGECHO_ENGINE_URING_COMPAT_H_

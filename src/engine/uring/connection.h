@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "engine/stream.h"
 #include "engine/uring/vectored_send.h"
 
@@ -25,10 +26,12 @@ enum class Op : uint8_t {
   kCancel,
   kWake,
   kWritable,  // poll of the WritableSet
+  kInstall,   // an ordinary descriptor for a direct one
 };
 
 // user_data: slot in bits 0-23, generation in 24-47, op in 48-51. For kAccept the slot is the
-// listener's number; kWake and kWritable use neither. A kCancel carries slot and generation of what
+// listener's number, or with direct descriptors the place that is kept for whoever comes; kWake and
+// kWritable use neither. A kCancel carries slot and generation of what
 // it cancels, and that op in bits 52-55.
 struct UserData {
   static constexpr uint32_t kMask24 = (1u << 24) - 1;
@@ -62,7 +65,18 @@ struct UserData {
 // watch and the connect, having cancelled each. Only then is the descriptor closed (kClosing):
 // closing earlier would send no FIN while a multishot receive still holds the file, and its late
 // completions would find a stranger.
-enum class State : uint8_t { kConnecting, kOpen, kDraining, kLingering, kTerminating, kClosing };
+//
+// kAccepting is a place kept for a connection that an accept will bring (direct descriptors only):
+// nobody has heard of it.
+enum class State : uint8_t {
+  kAccepting,
+  kConnecting,
+  kOpen,
+  kDraining,
+  kLingering,
+  kTerminating,
+  kClosing
+};
 
 // Whose memory the send under way reads from, which is whom to give it back to.
 enum class SendSource : uint8_t {
@@ -85,7 +99,7 @@ struct Links {
 };
 
 struct Connection {
-  int fd = -1;
+  int fd = -1;  // a descriptor, or with direct descriptors the place in the ring's table
   State state = State::kOpen;
   CloseReason reason = CloseReason::kLocal;
   SendSource source = SendSource::kNone;
@@ -95,6 +109,7 @@ struct Connection {
   bool receive_armed : 1 = false;
   bool send_armed : 1 = false;
   bool watch_armed : 1 = false;
+  bool install_armed : 1 = false;
   // A cancel of it has been queued; a second one only after the first came to nothing.
   bool connect_cancelled : 1 = false;
   bool receive_cancelled : 1 = false;
@@ -105,7 +120,8 @@ struct Connection {
   // wait in the kernel (WritableSet).
   bool half_closed : 1 = false;
   bool send_may_wait : 1 = false;   // the send in flight is one that waits in the kernel
-  bool waits_writable : 1 = false;  // in the WritableSet
+  bool waits_writable : 1 = false;  // in the WritableSet, or about to be
+  bool enters_set : 1 = false;      // not in it yet for want of an ordinary descriptor
   bool was_in_set : 1 = false;
   bool delivering : 1 = false;  // the handler is looking at received bytes
 
@@ -129,6 +145,10 @@ struct Connection {
 
   std::unique_ptr<std::vector<std::byte>> spill;
   size_t spill_at = 0;  // first byte of it not yet sent
+
+  // Of a direct descriptor, while something is done that takes an ordinary one.
+  base::UniqueFd plain_fd;
+  uint32_t listener = 0;  // of kAccepting
 
   Links starved;     // waits for a free provided buffer
   Links holding;     // holds provided buffers

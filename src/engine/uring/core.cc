@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "engine/defaults.h"
 #include "engine/uring/plan.h"
@@ -22,6 +23,12 @@ namespace {
 // Before something that came to nothing is tried again.
 constexpr int64_t kRestNs = base::kNsPerMs;
 
+// A ring's table of files, and so that of its connections, is limited like descriptors are.
+uint32_t TableEntries(const Options& options, const FeaturePlan& plan) {
+  if (!plan.use.Has(FeatureId::kDirectDescriptors)) return options.max_connections;
+  return static_cast<uint32_t>(std::min<int64_t>(options.max_connections, base::DescriptorLimit()));
+}
+
 }  // namespace
 
 Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
@@ -30,7 +37,7 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
       plan_(PlanFeatures(options, caps)),
       wait_all_((caps.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0 ? MSG_WAITALL : 0),
       spinner_(options.wait, counters_.spun_ns),
-      table_(options.max_connections),
+      table_(TableEntries(options, plan_)),
       wakeup_(std::move(wakeup)),
       writable_(std::move(writable)),
       ring_(std::move(ring)),
@@ -40,6 +47,8 @@ Core::Core(const Options& options, const Capabilities& caps, std::unique_ptr<Rin
       resting_(table_) {}
 
 Core::~Core() {
+  // The ring closes what is in its table.
+  if (Uses(FeatureId::kDirectDescriptors)) return;
   // A close in flight has had its descriptor; the number may be somebody else's by now.
   table_.ForEach([](uint32_t, Connection& c) {
     if (c.state != State::kClosing) base::UniqueFd closes(c.fd);
@@ -55,10 +64,20 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const
   if (!wakeup.ok()) return wakeup.status();
   std::unique_ptr<Core> core(
       new Core(options, caps, std::move(ring), std::move(writable), *std::move(wakeup)));
+  core->SetUpFiles();
   RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers());
   RINGECHO_RETURN_IF_ERROR(CheckRequired(options.features, core->plan_));
   core->features_ = DescribePlan(options.features, core->plan_);
   return core;
+}
+
+// Not being allowed a table of files costs the feature, not the run.
+void Core::SetUpFiles() {
+  if (!Uses(FeatureId::kDirectDescriptors)) return;
+  int error = ring_->RegisterFileTable(table_.capacity());
+  if (error == 0) return;
+  plan_.Drop(FeatureId::kDirectDescriptors,
+             absl::StrCat("a table of ", table_.capacity(), " files: ", base::ErrnoText(-error)));
 }
 
 absl::Status Core::SetUpBuffers() {
@@ -217,6 +236,11 @@ Connection* Core::FindFor(const io_uring_cqe& cqe) {
   return c;
 }
 
+void Core::Address(io_uring_sqe* sqe, Op op, uint32_t slot) const {
+  if (Uses(FeatureId::kDirectDescriptors)) sqe->flags |= IOSQE_FIXED_FILE;
+  sqe->user_data = Tag(op, slot);
+}
+
 bool Core::CancelOp(uint32_t slot, Op op) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
@@ -233,7 +257,7 @@ void Core::OnCancel(const io_uring_cqe& cqe) {
   uint32_t slot = UserData::Slot(cqe.user_data);
   Op target = UserData::CancelTarget(cqe.user_data);
   if (target == Op::kAccept) {
-    if (slot >= listeners_.size() || !listeners_[slot].armed) return;
+    if (slot >= listeners_.size() || listeners_[slot].accepts == 0) return;
     listeners_[slot].cancelled = false;
     PauseAccepting(base::NowNs() + kRestNs);
     return;
@@ -253,17 +277,21 @@ void Core::RestBeforePump(uint32_t slot) {
 }
 
 // What this engine holds for the peer, and what the kernel does until it is acknowledged.
-int64_t Core::Undelivered(ConnId id) {
+std::optional<int64_t> Core::Undelivered(ConnId id) {
   Connection* c = Find(id);
   if (c == nullptr) return 0;
+  int fd = PlainDescriptor(id.slot, *c);
+  if (fd < 0) return std::nullopt;
   int in_kernel = 0;
   counters_.syscalls.Increment();
-  if (ioctl(c->fd, SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
+  if (ioctl(fd, SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
+  PlainDescriptorDone(*c);
   return int64_t{c->queued_bytes} + in_kernel;
 }
 
 void Core::Pump(uint32_t slot, Connection& c) {
   switch (c.state) {
+    case State::kAccepting:
     case State::kConnecting:
     case State::kClosing:
       return;
@@ -292,13 +320,17 @@ void Core::EndOutput(uint32_t slot, Connection& c) {
     Terminate(slot, c, c.reason);
     return;
   }
+  int fd = PlainDescriptor(slot, c);
+  if (fd < 0) return;
   counters_.syscalls.Add(2);
-  bool all_done = ioctl(c.fd, FIONREAD, &unread) == 0 && unread == 0 &&
-                  ioctl(c.fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+  bool all_done = ioctl(fd, FIONREAD, &unread) == 0 && unread == 0 &&
+                  ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
   if (!all_done) {
     counters_.syscalls.Increment();
     // Not IORING_OP_SHUTDOWN: that one always goes to an io-wq thread.
-    if (shutdown(c.fd, SHUT_WR) == 0) {
+    bool ended = shutdown(fd, SHUT_WR) == 0;
+    PlainDescriptorDone(c);
+    if (ended) {
       c.state = State::kLingering;
       c.paused = false;
       lingering_.push_back({Id(slot), base::NowNs() + kLingerNs});
@@ -354,7 +386,9 @@ void Core::PumpTermination(uint32_t slot, Connection& c) {
     if (!CancelOp(slot, Op::kWatch)) return;
     c.watch_cancelled = true;
   }
-  if (c.connect_armed || c.receive_armed || c.send_armed || c.watch_armed) return;
+  if (c.connect_armed || c.receive_armed || c.send_armed || c.watch_armed || c.install_armed) {
+    return;
+  }
   CloseNow(slot, c);
 }
 
@@ -365,8 +399,14 @@ void Core::CloseNow(uint32_t slot, Connection& c) {
   Ungather(c);
   c.spill.reset();
   c.source = SendSource::kNone;
-  if (c.was_in_set) writable_->Remove(c.fd);
-  io_uring_prep_close(sqe, c.fd);
+  if (Uses(FeatureId::kDirectDescriptors)) {
+    if (c.was_in_set) writable_->Remove(c.plain_fd.get());
+    c.plain_fd.Reset();
+    io_uring_prep_close_direct(sqe, static_cast<unsigned>(c.fd));
+  } else {
+    if (c.was_in_set) writable_->Remove(c.fd);
+    io_uring_prep_close(sqe, c.fd);
+  }
   sqe->user_data = Tag(Op::kClose, slot);
   c.state = State::kClosing;
 }
@@ -388,13 +428,14 @@ std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
 
 void Core::TerminateAll() {
   StopListening();
-  table_.ForEach(
-      [this](uint32_t slot, Connection& c) { Terminate(slot, c, CloseReason::kInterrupted); });
+  table_.ForEach([this](uint32_t slot, Connection& c) {
+    if (c.state != State::kAccepting) Terminate(slot, c, CloseReason::kInterrupted);
+  });
 }
 
 bool Core::idle() const {
-  bool accepting =
-      std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.armed; });
+  bool accepting = std::any_of(listeners_.begin(), listeners_.end(),
+                               [](const Listener& l) { return l.accepts > 0; });
   return table_.size() == 0 && !accepting;
 }
 

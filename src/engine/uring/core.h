@@ -81,7 +81,7 @@ class Core {
   ConnectResult Connect(const net::Address& to, const net::Address* from);
   bool CanSend(ConnId id);
   void Send(ConnId id, std::span<const std::byte> payload);
-  int64_t Undelivered(ConnId id);
+  std::optional<int64_t> Undelivered(ConnId id);
   void Close(ConnId id, CloseReason reason);
   void Finish(ConnId id, CloseReason reason);
   void StopListening();
@@ -100,6 +100,7 @@ class Core {
   Sent OnSend(const io_uring_cqe& cqe);
   std::optional<Closed> OnClose(const io_uring_cqe& cqe);
   void OnWatch(const io_uring_cqe& cqe);
+  void OnInstall(const io_uring_cqe& cqe);
   void OnCancel(const io_uring_cqe& cqe);
   void OnWritable();
   void OnWake() { wake_armed_ = false; }
@@ -136,20 +137,21 @@ class Core {
 
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
-  size_t connections() const { return table_.size(); }
+  size_t connections() const { return table_.size() - places_kept_; }
   const Features& features() const { return features_; }
 
  private:
   struct Listener {
     base::UniqueFd fd;
-    bool armed = false;
+    uint32_t accepts = 0;  // in flight
     bool cancelled = false;
-    bool paused = false;  // not armed for want of a place or a descriptor
+    bool paused = false;  // none in flight for want of a place or a descriptor
   };
 
   Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
        std::unique_ptr<WritableSet> writable, Wakeup wakeup);
   absl::Status SetUpBuffers();
+  void SetUpFiles();
   bool Uses(FeatureId id) const { return plan_.use.Has(id); }
 
   uint64_t Tag(Op op, uint32_t slot) const {
@@ -164,6 +166,9 @@ class Core {
   // The same for a connection, which is put on the list of those to be pumped again.
   io_uring_sqe* SqeFor(uint32_t slot);
 
+  // What a request on a connection has in common: its file and its name.
+  void Address(io_uring_sqe* sqe, Op op, uint32_t slot) const;
+
   void Pump(uint32_t slot, Connection& c);
   bool PumpReceive(uint32_t slot, Connection& c);
   bool PumpSend(uint32_t slot, Connection& c);
@@ -175,6 +180,9 @@ class Core {
   void SelectSource(uint32_t slot, Connection& c);
   void PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const;
   void WaitWritable(uint32_t slot, Connection& c);
+  void EnterWritableSet(uint32_t slot, Connection& c);
+  int PlainDescriptor(uint32_t slot, Connection& c);
+  void PlainDescriptorDone(Connection& c);
   void OnSendFailed(uint32_t slot, Connection& c, int error);
   void Gather(Connection& c);
   void Ungather(Connection& c);
@@ -210,11 +218,20 @@ class Core {
   void ReclaimBuffers();
 
   std::optional<ConnId> Adopt(int fd, bool holds_place);
+  std::optional<ConnId> Adopted(uint32_t slot);
+  int TakeOver(uint32_t slot, int fd);
+  std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
   std::optional<ConnId> AcceptWithinLimit(Listener& listener);
   void OnAcceptError(Listener& listener, int error);
   void NotePause(Listener& listener);
   void ArmAccepts(int64_t now_ns);
   bool ArmAccept(size_t index);
+  bool ArmDirectAccepts(size_t index);
+  uint32_t AcceptsWanted() const;
+  bool CancelAccepts(size_t index);
+  bool accepts_direct() const {
+    return Uses(FeatureId::kDirectDescriptors) && options_.accept_gate == nullptr;
+  }
   void PauseAccepting(int64_t until_ns);
 
   const Options options_;
@@ -253,6 +270,7 @@ class Core {
 
   std::vector<Listener> listeners_;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
+  uint32_t places_kept_ = 0;             // rows of the table for accepts in flight
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free
   bool wake_armed_ = false;

@@ -51,7 +51,9 @@ absl::Status Core::Listen(base::UniqueFd listener) {
     return base::ErrnoStatus(errno, "fcntl O_NONBLOCK on a listener");
   }
   listeners_.push_back({.fd = std::move(listener)});
-  if (!ArmAccept(listeners_.size() - 1)) accept_again_ = more_work_ = true;
+  size_t index = listeners_.size() - 1;
+  bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmAccept(index);
+  if (!queued) accept_again_ = more_work_ = true;
   return absl::OkStatus();
 }
 
@@ -76,25 +78,74 @@ void Core::ArmAccepts(int64_t now_ns) {
     Listener& listener = listeners_[i];
     if (!listener.fd.valid()) continue;
     bool wants_cancel = stop_listening_ || (Uses(FeatureId::kMultishotAccept) && table_.full());
-    if (listener.armed && wants_cancel && !listener.cancelled) {
-      io_uring_sqe* sqe = Sqe();
-      if (sqe == nullptr) {
-        accept_again_ = more_work_ = true;
-        continue;
-      }
-      io_uring_prep_cancel64(sqe, UserData::Pack(Op::kAccept, static_cast<uint32_t>(i), 0), 0);
-      sqe->user_data =
-          UserData::PackCancel(UserData::Pack(Op::kAccept, static_cast<uint32_t>(i), 0));
-      listener.cancelled = true;
-    } else if (!listener.armed && stop_listening_) {
+    bool queued = true;
+    if (listener.accepts > 0 && wants_cancel) {
+      queued = listener.cancelled || CancelAccepts(i);
+    } else if (listener.accepts == 0 && stop_listening_) {
       listener.fd.Reset();
-    } else if (!listener.armed && !ArmAccept(i)) {
-      accept_again_ = more_work_ = true;
+    } else if (accepts_direct()) {
+      queued = ArmDirectAccepts(i);
+    } else if (listener.accepts == 0) {
+      queued = ArmAccept(i);
     }
+    if (!queued) accept_again_ = more_work_ = true;
   }
 }
 
-// False when the submission queue is full. With no place left for a connection it pauses instead.
+// False when the submission queue is full, like those below.
+bool Core::CancelAccepts(size_t index) {
+  Listener& listener = listeners_[index];
+  io_uring_sqe* sqe = Sqe();
+  if (sqe == nullptr) return false;
+  uint64_t tag = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
+  if (accepts_direct()) {
+    io_uring_prep_cancel_fd(sqe, listener.fd.get(), IORING_ASYNC_CANCEL_ALL);
+  } else {
+    io_uring_prep_cancel64(sqe, tag, 0);
+  }
+  sqe->user_data = UserData::PackCancel(tag);
+  listener.cancelled = true;
+  return true;
+}
+
+// How many direct accepts a listener has in flight. Each keeps a place of the table, which the
+// kernel fills: it would accept and drop a client it has no place for. Fewer as places run out, so
+// that one listener's idle accepts take little from the others.
+uint32_t Core::AcceptsWanted() const {
+  constexpr uint32_t kMost = 32;
+  auto listeners = static_cast<uint32_t>(listeners_.size());
+  return std::clamp((table_.capacity() - table_.size()) / (8 * listeners), 1U, kMost);
+}
+
+bool Core::ArmDirectAccepts(size_t index) {
+  Listener& listener = listeners_[index];
+  while (listener.accepts < AcceptsWanted()) {
+    uint32_t slot = table_.Allocate();
+    if (slot == kNoSlot) {
+      // The close that makes room sets accept_again_.
+      if (listener.accepts == 0) NotePause(listener);
+      return true;
+    }
+    io_uring_sqe* sqe = Sqe();
+    if (sqe == nullptr) {
+      table_.Free(slot);
+      return false;
+    }
+    Connection& c = table_[slot];
+    c.state = State::kAccepting;
+    c.listener = static_cast<uint32_t>(index);
+    c.fd = static_cast<int>(slot);
+    // A direct descriptor has no close-on-exec: asking for it is an error.
+    io_uring_prep_accept_direct(sqe, listener.fd.get(), nullptr, nullptr, 0, slot);
+    sqe->user_data = Tag(Op::kAccept, slot);
+    ++places_kept_;
+    ++listener.accepts;
+    listener.cancelled = listener.paused = false;
+  }
+  return true;
+}
+
+// With no place left for a connection it pauses instead.
 bool Core::ArmAccept(size_t index) {
   Listener& listener = listeners_[index];
   if (table_.full()) {
@@ -111,7 +162,7 @@ bool Core::ArmAccept(size_t index) {
     if (Uses(FeatureId::kMultishotAccept)) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
   }
   sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
-  listener.armed = true;
+  listener.accepts = 1;
   listener.cancelled = false;
   if (options_.accept_gate == nullptr) listener.paused = false;
   return true;
@@ -127,7 +178,24 @@ void Core::PauseAccepting(int64_t until_ns) {
   accept_retry_at_ = std::min(accept_retry_at_, until_ns);
 }
 
+std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
+  Connection* c = FindFor(cqe);
+  if (c == nullptr || c->state != State::kAccepting) return std::nullopt;
+  uint32_t slot = UserData::Slot(cqe.user_data);
+  Listener& listener = listeners_[c->listener];
+  --listener.accepts;
+  --places_kept_;
+  if (cqe.res < 0) {
+    table_.Free(slot);
+    OnAcceptError(listener, -cqe.res);
+    return std::nullopt;
+  }
+  accept_again_ = true;
+  return Adopted(slot);
+}
+
 std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
+  if (accepts_direct()) return OnDirectAccept(cqe);
   uint32_t index = UserData::Slot(cqe.user_data);
   if (index >= listeners_.size()) {
     counters_.stale_completions.Increment();
@@ -135,7 +203,7 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   }
   Listener& listener = listeners_[index];
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
-    listener.armed = false;
+    listener.accepts = 0;
     if (cqe.res >= 0) accept_again_ = true;
     if (cqe.res >= 0 && Uses(FeatureId::kMultishotAccept)) counters_.multishot_rearms.Increment();
   }
@@ -195,8 +263,29 @@ std::optional<ConnId> Core::Adopt(int fd, bool holds_place) {
     return std::nullopt;
   }
   Connection& c = table_[slot];
-  c.fd = fd;
+  if (int error = TakeOver(slot, fd); error != 0) {
+    table_.Free(slot);
+    counters_.accept_errors.Increment();
+    if (holds_place) options_.accept_gate->Leave();
+    return std::nullopt;
+  }
   c.holds_place = holds_place;
+  return Adopted(slot);
+}
+
+// Makes the descriptor the connection's, or closes it and returns the errno.
+int Core::TakeOver(uint32_t slot, int fd) {
+  Connection& c = table_[slot];
+  c.fd = fd;
+  if (!Uses(FeatureId::kDirectDescriptors)) return 0;
+  base::UniqueFd closes(fd);
+  c.fd = static_cast<int>(slot);
+  counters_.syscalls.Add(2);
+  return -ring_->InstallFile(slot, fd);
+}
+
+std::optional<ConnId> Core::Adopted(uint32_t slot) {
+  table_[slot].state = State::kOpen;
   counters_.accepted.Increment();
   counters_.open.Increment();
   // A multishot accept is stopped before it brings more than the table holds.
@@ -213,29 +302,33 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   int fd = net::NewConnectSocket(to, from, SOCK_CLOEXEC | (at_once ? SOCK_NONBLOCK : 0));
   if (fd < 0) return NotOpened(ReasonFromErrno(-fd));
   uint32_t slot = table_.Allocate();
-  Connection& c = table_[slot];
-  c.fd = fd;
-  c.state = State::kConnecting;
-  counters_.open.Increment();
+  int failed = 0;
   if (at_once) {
     counters_.syscalls.Add(2);
-    if (connect(fd, to.get(), to.length()) != 0 || fcntl(fd, F_SETFL, 0) != 0) {
-      TerminateWithErrno(slot, c, errno);
-      return {.ok = true, .id = Id(slot), .error = CloseReason::kOther};
-    }
+    if (connect(fd, to.get(), to.length()) != 0 || fcntl(fd, F_SETFL, 0) != 0) failed = errno;
   }
-  io_uring_sqe* sqe = Sqe();
-  if (sqe == nullptr) {
-    // The queue is full and the kernel takes nothing: undo, the caller tries later.
-    base::UniqueFd closes(fd);
+  if (int error = TakeOver(slot, fd); error != 0) {
     table_.Free(slot);
-    counters_.open.Sub(1);
-    return NotOpened(CloseReason::kNoMemory);
+    return NotOpened(ReasonFromErrno(error));
+  }
+  Connection& c = table_[slot];
+  c.state = State::kConnecting;
+  counters_.open.Increment();
+  if (failed != 0) {
+    TerminateWithErrno(slot, c, failed);
+    return {.ok = true, .id = Id(slot), .error = CloseReason::kOther};
+  }
+  io_uring_sqe* sqe = SqeFor(slot);
+  if (sqe == nullptr) {
+    // The queue is full and the kernel takes nothing.
+    Terminate(slot, c, CloseReason::kNoMemory);
+    return {.ok = true, .id = Id(slot), .error = CloseReason::kOther};
   }
   if (at_once) {
     io_uring_prep_nop(sqe);  // OnOpen comes from the loop all the same
   } else {
-    io_uring_prep_connect(sqe, fd, to.get(), to.length());
+    io_uring_prep_connect(sqe, c.fd, to.get(), to.length());
+    Address(sqe, Op::kConnect, slot);
   }
   sqe->user_data = Tag(Op::kConnect, slot);
   c.connect_armed = true;

@@ -43,7 +43,7 @@ bool Core::PumpWatch(uint32_t slot, Connection& c) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
   io_uring_prep_poll_add(sqe, c.fd, POLLRDHUP);
-  sqe->user_data = Tag(Op::kWatch, slot);
+  Address(sqe, Op::kWatch, slot);
   c.watch_armed = true;
   c.watch_cancelled = false;
   return true;
@@ -75,7 +75,7 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
   } else {
     io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, own_buffers_->Data(slot), own_buffers_->bytes(), 0);
   }
-  sqe->user_data = Tag(Op::kReceive, slot);
+  Address(sqe, Op::kReceive, slot);
   c.receive_armed = true;
   c.receive_cancelled = false;
   return true;
@@ -222,11 +222,12 @@ bool Core::PumpSend(uint32_t slot, Connection& c) {
     return true;
   }
   SelectSource(slot, c);
+  if (c.enters_set) EnterWritableSet(slot, c);
   if (c.source == SendSource::kNone || c.waits_writable) return true;
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
   PrepareSend(slot, c, sqe);
-  sqe->user_data = Tag(Op::kSend, slot);
+  Address(sqe, Op::kSend, slot);
   c.send_armed = true;
   c.send_cancelled = false;
   return true;
@@ -326,12 +327,20 @@ void Core::OnSendFailed(uint32_t slot, Connection& c, int error) {
 
 void Core::WaitWritable(uint32_t slot, Connection& c) {
   if (c.state == State::kTerminating) return;
+  c.waits_writable = true;
+  EnterWritableSet(slot, c);
+}
+
+void Core::EnterWritableSet(uint32_t slot, Connection& c) {
+  int fd = PlainDescriptor(slot, c);
+  c.enters_set = fd < 0;
+  if (fd < 0) return;
   counters_.syscalls.Increment();
-  if (int result = writable_->Add(c.fd, Tag(Op::kWritable, slot)); result < 0) {
+  if (int result = writable_->Add(fd, Tag(Op::kWritable, slot)); result < 0) {
     TerminateWithErrno(slot, c, -result);
     return;
   }
-  c.waits_writable = c.was_in_set = true;
+  c.was_in_set = true;
 }
 
 void Core::OnWritable() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -62,7 +63,7 @@ class Engine {
   }
   bool CanSend(ConnId id) { return core_->CanSend(id); }
   void Send(ConnId id, std::span<const std::byte> payload) { core_->Send(id, payload); }
-  int64_t Undelivered(ConnId id) { return core_->Undelivered(id); }
+  std::optional<int64_t> Undelivered(ConnId id) { return core_->Undelivered(id); }
   void Close(ConnId id, CloseReason reason) { core_->Close(id, reason); }
   void Finish(ConnId id, CloseReason reason) { core_->Finish(id, reason); }
   void StopListening() { core_->StopListening(); }
@@ -144,6 +145,9 @@ class Engine {
         break;
       case Op::kWritable:
         core_->OnWritable();
+        break;
+      case Op::kInstall:
+        core_->OnInstall(cqe);
         break;
       case Op::kCancel:
         core_->OnCancel(cqe);

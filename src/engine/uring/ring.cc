@@ -70,4 +70,13 @@ int KernelRing::RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, ui
   return io_uring_register_buf_ring(&ring_, &registration, 0);
 }
 
+int KernelRing::RegisterFileTable(unsigned count) {
+  return io_uring_register_files_sparse(&ring_, count);
+}
+
+int KernelRing::InstallFile(unsigned index, int fd) {
+  int done = io_uring_register_files_update(&ring_, index, &fd, 1);
+  return done < 0 ? done : 0;
+}
+
 }  // namespace ringecho::engine::uring

@@ -37,6 +37,11 @@ class Ring {
   // `flags`: IOU_PBUF_RING_*.
   virtual int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
                                  unsigned flags) = 0;
+  // A table of files without descriptors, all of it empty.
+  virtual int RegisterFileTable(unsigned count) = 0;
+  // Puts the file behind a descriptor into an empty place of the table; the descriptor stays the
+  // caller's.
+  virtual int InstallFile(unsigned index, int fd) = 0;
 
   // An SQE to fill, or nullptr when the queue is full.
   io_uring_sqe* GetSqe() { return io_uring_get_sqe(&ring_); }
@@ -93,6 +98,8 @@ class KernelRing final : public Ring {
   int RegisterBuffers(const iovec* buffers, unsigned count) override;
   int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
                          unsigned flags) override;
+  int RegisterFileTable(unsigned count) override;
+  int InstallFile(unsigned index, int fd) override;
 
   // Linux 5.18: a number of its own for the ring, so that a call need not look its descriptor up.
   // By the thread that uses it, which is the only one the number is good for. False when the kernel

@@ -81,7 +81,7 @@ TEST_P(ConformanceTest, ClientsBeyondTheTableAreNotServedBeforeThereIsAPlace) {
   EXPECT_EQ(Answered(peers), kPlaces);
   // A multishot accept may have taken some before it could be stopped: they are turned away.
   uint64_t rejected = server->counters().rejected.Get();
-  if (config().kind == EngineKind::kEpoll) {
+  if (config().kind == EngineKind::kEpoll || UsesDirectDescriptors(config())) {
     EXPECT_EQ(rejected, 0U);
     EXPECT_GE(server->counters().accept_pauses.Get(), 1U);
   }
@@ -144,6 +144,7 @@ TEST_P(ConformanceTest, TheGateIsLookedAtAgainAndGetsEveryPlaceBack) {
 }
 
 TEST_P(ConformanceTest, WithoutDescriptorsClientsWaitAndNothingSpins) {
+  if (UsesDirectDescriptors(config())) GTEST_SKIP() << "connections take no descriptors";
   constexpr size_t kCanBeServed = 3;
   FewDescriptors few;
   auto server = StartServer();
@@ -166,6 +167,7 @@ TEST_P(ConformanceTest, WithoutDescriptorsClientsWaitAndNothingSpins) {
 }
 
 TEST_P(ConformanceTest, ADescriptorFreedByTheEngineItselfIsUsed) {
+  if (UsesDirectDescriptors(config())) GTEST_SKIP() << "connections take no descriptors";
   FewDescriptors few;
   auto server = StartServer();
   std::vector<Peer> peers = UnconnectedPeers(2);
@@ -179,6 +181,22 @@ TEST_P(ConformanceTest, ADescriptorFreedByTheEngineItselfIsUsed) {
   // The peers keep their own descriptors: the one that becomes free is the engine's.
   for (Peer& peer : peers) peer.ShutdownWrite();
   EXPECT_TRUE(WaitUntil([&] { return Answered(peers) == 2; }));
+}
+
+TEST_P(ConformanceTest, DirectDescriptorsDoWithoutOrdinaryOnes) {
+  if (!UsesDirectDescriptors(config())) GTEST_SKIP() << "connections take descriptors";
+  FewDescriptors few;
+  auto server = StartServer();
+  std::vector<Peer> peers = UnconnectedPeers(6);
+  server->Call([](AnyEngine&) {});
+  few.Fill(0);
+  for (Peer& peer : peers) {
+    ASSERT_TRUE(peer.Connect(address()));
+    ASSERT_TRUE(peer.Send("x"));
+  }
+  EXPECT_TRUE(WaitUntil([&] { return Answered(peers) == peers.size(); }));
+  for (Peer& peer : peers) peer.ShutdownWrite();
+  EXPECT_TRUE(WaitUntil([&] { return echo_.closed == static_cast<int>(peers.size()); }));
 }
 
 TEST_P(ConformanceTest, StopListeningLeavesConnectionsAlone) {

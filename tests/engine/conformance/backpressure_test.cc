@@ -116,9 +116,9 @@ TEST_P(ConformanceTest, KnowsWhatAPeerHasNotTaken) {
   std::string pattern = RandomBytes(17, kPatternBytes);
   Peer peer = Connect(kSmallReceiveBuffer);
   auto undelivered = [&] {
-    int64_t bytes = -1;
-    server->Call([&](AnyEngine& engine) { bytes = engine.Undelivered(id); });
-    return bytes;
+    std::optional<int64_t> bytes;
+    while (!bytes) server->Call([&](AnyEngine& engine) { bytes = engine.Undelivered(id); });
+    return *bytes;
   };
   ASSERT_TRUE(WaitUntil([&] { return echo_.opened == 1; }));
   EXPECT_EQ(undelivered(), 0);

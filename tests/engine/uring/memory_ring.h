@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "engine/uring/ring.h"
@@ -43,7 +44,20 @@ class MemoryRing : public Ring {
     return 0;
   }
 
+  int RegisterFileTable(unsigned count) override {
+    file_table_entries = count;
+    return register_files_result;
+  }
+  int InstallFile(unsigned index, int fd) override {
+    installed.emplace_back(index, fd);
+    return install_result;
+  }
+
   int register_buffers_result = 0;
+  int register_files_result = 0;
+  int install_result = 0;
+  unsigned file_table_entries = 0;
+  std::vector<std::pair<unsigned, int>> installed;
 
  protected:
   // The kernel's side of the submission queue.

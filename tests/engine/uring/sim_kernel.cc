@@ -65,11 +65,37 @@ uint32_t SimKernel::Some(size_t most) {
   return most == 0 ? 0 : static_cast<uint32_t>(1 + random_.Below(most));
 }
 
-void SimKernel::Take(const io_uring_sqe& sqe) {
+// Puts the socket in place of its number in the table of files.
+bool SimKernel::Resolve(io_uring_sqe& sqe) {
+  bool closes_direct = sqe.opcode == IORING_OP_CLOSE && sqe.file_index != 0;
+  if ((sqe.flags & IOSQE_FIXED_FILE) == 0 && !closes_direct) return true;
+  auto file = files_.find(closes_direct ? sqe.file_index - 1 : static_cast<unsigned>(sqe.fd));
+  if (file == files_.end()) {
+    Violation("a direct descriptor that is not there");
+    return false;
+  }
+  sqe.fd = file->second;
+  if (closes_direct) files_.erase(file);
+  return true;
+}
+
+void SimKernel::TakeAccept(const io_uring_sqe& sqe) {
+  if (sqe.file_index == 0 && !accepts_.empty()) Violation("two accepts on one listener");
+  if (sqe.file_index != 0 && files_.count(sqe.file_index - 1) != 0) {
+    Violation("accept into a place that is taken");
+  }
+  accepts_.push_back(sqe);
+}
+
+void SimKernel::Take(io_uring_sqe sqe) {
+  if (!Resolve(sqe)) return;
   switch (UserData::GetOp(sqe.user_data)) {
     case Op::kAccept:
-      if (accept_) Violation("two accepts on one listener");
-      accept_ = sqe;
+      TakeAccept(sqe);
+      break;
+    case Op::kInstall:
+      if (sockets_[sqe.fd].closed) Violation("install of a closed descriptor");
+      Post(sqe.user_data, Chance(20) ? -EMFILE : sqe.fd, 0);
       break;
     case Op::kWake:
       wake_ = sqe;
@@ -151,9 +177,10 @@ void SimKernel::Cancel(const io_uring_sqe& sqe) {
       res = 0;
     }
   }
-  if (accept_ && accept_->user_data == sqe.addr) {
-    Post(accept_->user_data, -ECANCELED, 0);
-    accept_.reset();
+  bool of_file = (sqe.cancel_flags & IORING_ASYNC_CANCEL_FD) != 0;
+  for (size_t i = accepts_.size(); i-- > 0;) {
+    if (of_file ? accepts_[i].fd != sqe.fd : accepts_[i].user_data != sqe.addr) continue;
+    EndAccept(i, -ECANCELED, 0);
     res = 0;
   }
   Post(sqe.user_data, res, 0);
@@ -384,18 +411,29 @@ std::unique_ptr<WritableSet> SimKernel::NewWritableSet() {
   return std::make_unique<SimWritableSet>(*this);
 }
 
+void SimKernel::EndAccept(size_t which, int res, uint32_t flags) {
+  Post(accepts_[which].user_data, res, flags);
+  if ((flags & IORING_CQE_F_MORE) != 0) return;
+  accepts_.erase(accepts_.begin() + static_cast<ptrdiff_t>(which));
+}
+
 bool SimKernel::AcceptOne() {
-  if (!accept_ || backlog_.empty()) return false;
-  bool multishot = (accept_->ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+  if (accepts_.empty() || backlog_.empty()) return false;
+  size_t which = random_.Below(accepts_.size());
+  const io_uring_sqe& accept = accepts_[which];
+  bool multishot = (accept.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
   bool more = multishot && !CompletionQueueFull() && !overflowing() && Chance(90);
   if (Chance(5)) {
-    Post(accept_->user_data, -ECONNABORTED, 0);
-    accept_.reset();
+    EndAccept(which, -ECONNABORTED, 0);
     return true;
   }
-  Post(accept_->user_data, backlog_.front(), more ? IORING_CQE_F_MORE : 0);
+  int fd = backlog_.front();
   backlog_.pop_front();
-  if (!more) accept_.reset();
+  if (accept.file_index != 0) {
+    files_[accept.file_index - 1] = fd;
+    fd = 0;
+  }
+  EndAccept(which, fd, more ? IORING_CQE_F_MORE : 0);
   return true;
 }
 

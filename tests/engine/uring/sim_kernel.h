@@ -115,7 +115,10 @@ class SimKernel final : public MemoryRing {
   unsigned reset_percent = 0;  // per step, of some open connection
 
  private:
-  void Take(const io_uring_sqe& sqe);
+  void Take(io_uring_sqe sqe);
+  bool Resolve(io_uring_sqe& sqe);
+  void TakeAccept(const io_uring_sqe& sqe);
+  void EndAccept(size_t which, int res, uint32_t flags);
   void TakeReceive(const io_uring_sqe& sqe);
   void TakeSend(const io_uring_sqe& sqe);
   bool NoticeHalfClose(SimSocket& socket);
@@ -138,7 +141,8 @@ class SimKernel final : public MemoryRing {
   base::SplitMix64 random_;
   std::map<int, SimSocket> sockets_;
   std::deque<int> backlog_;
-  std::optional<io_uring_sqe> accept_;
+  std::deque<io_uring_sqe> accepts_;
+  std::map<unsigned, int> files_;  // the table of direct descriptors
   std::optional<io_uring_sqe> wake_;
   std::optional<uint64_t> writable_poll_;
   std::vector<std::string> violations_;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr FeatureSet kWithoutBundles = kDefaultFeatures - FeatureSet{FeatureId::kRecvBundle};
 const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
+const FeatureSet kDirect = With(kDefaultFeatures, FeatureId::kDirectDescriptors);
 constexpr FeatureSet kFixedRung = kDefaultFeatures - FeatureSet{FeatureId::kBufferRing};
 
 struct Scenario {
@@ -31,6 +32,7 @@ struct Scenario {
   int not_reading = 0;         // of them, until everything is quiet
   unsigned reset_percent = 0;  // per step and connection
   unsigned close_percent = 0;  // per OnData
+  uint32_t places = 64;        // of the connection table
 };
 
 struct EchoAll {
@@ -127,7 +129,7 @@ void SimulationTest::Simulate(uint64_t seed) {
   caps.available = true;
   caps.has = kAllFeatures;
   Options options;
-  options.max_connections = 64;
+  options.max_connections = scenario.places;
   options.features.wanted = scenario.features;
   options.buffers = scenario.buffers;
   options.buffer_bytes = scenario.buffer_bytes;
@@ -241,6 +243,20 @@ INSTANTIATE_TEST_SUITE_P(
                  .buffers = 3,
                  .clients = 6,
                  .not_reading = 2},
+        Scenario{.name = "Direct", .features = kDirect, .buffers = 4, .not_reading = 2},
+        Scenario{.name = "DirectStarved",
+                 .features = kDirect,
+                 .buffers = 2,
+                 .sq_entries = 2,
+                 .cq_entries = 4,
+                 .clients = 12,
+                 .not_reading = 3,
+                 .close_percent = 3},
+        Scenario{.name = "DirectFullTable",
+                 .features = kDirect,
+                 .clients = 30,
+                 .reset_percent = 1,
+                 .places = 3},
         Scenario{.name = "WithoutVectoredSend",
                  .features = kDefaultFeatures - FeatureSet{FeatureId::kVectoredSend},
                  .buffers = 8,

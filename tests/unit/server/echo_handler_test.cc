@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,14 +23,14 @@ using ::testing::Pair;
 struct FakeEngine {
   void Close(ConnId id, CloseReason reason) { closed.emplace_back(id.slot, reason); }
   void Finish(ConnId id, CloseReason reason) { finished.emplace_back(id.slot, reason); }
-  int64_t Undelivered(ConnId) const { return undelivered; }
+  std::optional<int64_t> Undelivered(ConnId) const { return undelivered; }
   void StopListening() { listening = false; }
   void Exit() { exited = true; }
 
   std::vector<std::pair<uint32_t, CloseReason>> closed;
   std::vector<std::pair<uint32_t, CloseReason>> finished;
   bool listening = true;
-  int64_t undelivered = 0;
+  std::optional<int64_t> undelivered = 0;
   bool exited = false;
 };
 
@@ -106,6 +107,19 @@ TEST_F(EchoHandlerTest, ASlowReaderIsNotIdle) {
   handler_->OnDeadline(engine_, now += 1100 * base::kNsPerMs);
   EXPECT_THAT(engine_.closed, ElementsAre(Pair(0, CloseReason::kTimeout)))
       << "one that has stopped reading is";
+}
+
+TEST_F(EchoHandlerTest, WhatIsOwedMayBecomeKnownLater) {
+  Make({.idle_timeout_ns = base::kNsPerSec});
+  Open(0);
+  engine_.undelivered = std::nullopt;
+  int64_t now = base::NowNs() + 1100 * base::kNsPerMs;
+  handler_->OnDeadline(engine_, now);
+  EXPECT_THAT(engine_.closed, IsEmpty());
+  EXPECT_LE(handler_->NextDeadline(), now + 100 * base::kNsPerMs) << "asked again soon";
+  engine_.undelivered = 0;
+  handler_->OnDeadline(engine_, now + 100 * base::kNsPerMs);
+  EXPECT_THAT(engine_.closed, ElementsAre(Pair(0, CloseReason::kTimeout)));
 }
 
 TEST_F(EchoHandlerTest, DrainingWaitsForThoseWhoAreOwedSomething) {
