@@ -9,18 +9,9 @@ using engine::FeatureId;
 using engine::FeatureSet;
 using engine::kDefaultFeatures;
 
-namespace {
-
-FeatureSet With(FeatureId id) {
-  FeatureSet set = kDefaultFeatures;
-  set.Add(id);
-  return set;
-}
-
-}  // namespace
-
 std::vector<EngineConfig> OrdinaryEngineConfigs() {
   const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
+  const FeatureSet kDirect = With(kDefaultFeatures, FeatureId::kDirectDescriptors);
   std::vector<EngineConfig> epoll = {{.name = "epoll"},
                                      {.name = "epoll_small_reads", .buffer_bytes = 300}};
   if (!RINGECHO_HAVE_URING) return epoll;
@@ -43,9 +34,9 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
       {.name = "one_shot_ring",
        .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
        .buffers = 8},
-      {.name = "direct", .features = With(FeatureId::kDirectDescriptors)},
+      {.name = "direct", .features = kDirect},
       {.name = "direct_fixed_buffers",
-       .features = With(FeatureId::kDirectDescriptors) - FeatureSet{FeatureId::kBufferRing}},
+       .features = kDirect - FeatureSet{FeatureId::kBufferRing}},
       {.name = "baseline", .features = engine::kBaselineFeatures},
       {.name = "minimal", .features = {}},
   };

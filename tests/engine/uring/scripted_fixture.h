@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -118,12 +119,22 @@ class ScriptedTest : public ::testing::Test {
           ring_->Complete(sqe.user_data, 0);
           break;
         case Op::kCancel:
-          ring_->Complete(sqe.addr, -ECANCELED);
+          if ((sqe.cancel_flags & IORING_ASYNC_CANCEL_FD) != 0) {
+            AnswerAccepts();
+          } else {
+            ring_->Complete(sqe.addr, -ECANCELED);
+          }
           ring_->Complete(sqe.user_data, 0);
           break;
         default:
           break;
       }
+    }
+  }
+
+  void AnswerAccepts() {
+    for (uint64_t tag : std::set<uint64_t>(ring_->direct_accepts)) {
+      ring_->Complete(tag, -ECANCELED);
     }
   }
 
