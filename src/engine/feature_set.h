@@ -93,7 +93,7 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
     {FeatureId::kIncrementalBuffers, "incremental_buffers", "6.12",
      "receives share large buffers piece by piece; excludes recv_bundle"},
     {FeatureId::kDirectDescriptors, "direct_descriptors", "6.8",
-     "connections are in a table of each ring, so that each thread has as many as a process"},
+     "connections in a ring's own table, so the descriptor limit is each thread's"},
 }};
 
 inline constexpr FeatureSet kAllFeatures = [] {

@@ -35,8 +35,7 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
        .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
        .buffers = 8},
       {.name = "direct", .features = kDirect},
-      {.name = "direct_fixed_buffers",
-       .features = kDirect - FeatureSet{FeatureId::kBufferRing}},
+      {.name = "direct_fixed_buffers", .features = kDirect - FeatureSet{FeatureId::kBufferRing}},
       {.name = "baseline", .features = engine::kBaselineFeatures},
       {.name = "minimal", .features = {}},
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ class ScriptedRing final : public MemoryRing {
     int count = 0;
     while (Queued() > 0) {
       taken.push_back(TakeSqe());
+      bool direct = taken.back().file_index != 0 && taken.back().opcode == IORING_OP_ACCEPT;
+      if (direct) direct_accepts.insert(taken.back().user_data);
       ++count;
     }
     return count;
@@ -37,7 +40,10 @@ class ScriptedRing final : public MemoryRing {
     return result < 0 ? result : CompletionsReady() > 0 ? 0 : -ETIME;
   }
 
-  void Complete(uint64_t user_data, int res, unsigned flags = 0) { Post(user_data, res, flags); }
+  void Complete(uint64_t user_data, int res, unsigned flags = 0) {
+    direct_accepts.erase(user_data);
+    Post(user_data, res, flags);
+  }
 
   // Data as the kernel would bring it: into the next provided buffer, whose id is returned.
   // `nonempty`: and there is more in the socket. Of an incremental ring the rest of the buffer is
@@ -106,6 +112,7 @@ class ScriptedRing final : public MemoryRing {
   using MemoryRing::BuffersFree;
 
   std::vector<io_uring_sqe> taken;
+  std::set<uint64_t> direct_accepts;  // in flight
   std::vector<int64_t> waits;
   int submit_error = 0;
 };
