@@ -14,7 +14,7 @@ Run = collections.namedtuple("Run", "cell repeat server load values")
 def read(path):
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise series_.Unreadable(f"{path}: {error}") from None
     if not isinstance(document, dict) or document.get("schema") != "ringecho.result" or \
             not str(document.get("schema_version")).startswith("1."):
@@ -44,7 +44,7 @@ def read_runs(folder, with_server=True):
         try:
             if load["run"]["status"] == "ok":
                 runs.append(_make_run(server, load))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except series_.NOT_AS_IT_SHOULD_BE as error:
             raise series_.Unreadable(
                 f"{load_path}: not as a result should be: {error!r}") from None
     return runs

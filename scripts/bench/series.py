@@ -17,6 +17,10 @@ class Unreadable(Exception):
     """A folder or file that is not what it should be, in one line."""
 
 
+# What looking into JSON raises that lacks a key or has something else in its place.
+NOT_AS_IT_SHOULD_BE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
 def now(clock):
     return clock.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -57,7 +61,7 @@ def read(folder):
     path = folder / FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(f"{path}: {error}") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or \
             not str(document.get("schema_version")).startswith("1."):

@@ -149,8 +149,10 @@ def heading_lines(table):
         words.append(f"{config['depth']} in flight per connection")
     if "connections" not in table.shown:
         words.append(units.count(config["connections"], "connection"))
-    yield (f"{', '.join(words)}, {config['duration_ns'] / 1e9:g} s measured, median of "
-           f"{units.count(repeats, 'repeat')}")
+    if config.get("duration_ns") is not None:  # runs may be bounded by messages instead
+        words.append(f"{config['duration_ns'] / 1e9:g} s measured")
+    words.append(f"median of {units.count(repeats, 'repeat')}")
+    yield ", ".join(words)
     yield ""
 
 
@@ -185,6 +187,14 @@ def read_folder(folder):
 
 def text(folder):
     """The whole text, lines without newlines."""
+    try:
+        return _text(folder)
+    except series_.NOT_AS_IT_SHOULD_BE as error:
+        raise series_.Unreadable(f"{folder}: a result or {series_.FILE} is not as it should be: "
+                                 f"{error!r}; ringecho-compare names file and field") from None
+
+
+def _text(folder):
     table, document = read_folder(folder)
     lines = list(heading_lines(table)) if table.found else []
     lines += table.lines()

@@ -147,6 +147,11 @@ absl::Status ReadFolder(const std::string& path, Series& series) {
   }
   if (error) return base::ErrnoStatus(error.value(), absl::StrCat("read ", path));
   std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    if (fs::is_regular_file(file, error)) continue;  // through symbolic links
+    // Nobody would write into a pipe that is found there, and reading would not end.
+    return absl::InvalidArgumentError(absl::StrCat(file.string(), ": is no file"));
+  }
   std::vector<NamedResult> results;
   for (const fs::path& file : files) {
     if (file.filename() == kSeriesFile) {
@@ -197,7 +202,8 @@ absl::StatusOr<std::vector<Series>> ReadSeries(const std::vector<std::string>& p
     series.name = path;
     while (series.name.size() > 1 && series.name.back() == '/') series.name.pop_back();
     for (const Series& earlier : out) {
-      if (earlier.name == series.name) {
+      std::error_code error;
+      if (earlier.name == series.name || fs::equivalent(earlier.name, series.name, error)) {
         return absl::InvalidArgumentError(absl::StrCat(path, ": is named twice"));
       }
     }

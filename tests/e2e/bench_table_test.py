@@ -159,6 +159,38 @@ def test_a_server_that_is_not_ours_has_no_result(tmp_path):
     assert any("server: not ours" in line for line in table.text(tmp_path))
 
 
+@pytest.mark.parametrize("role, place", [
+    ("load", ["host"]), ("load", ["validity", "verdict"]), ("load", ["config", "threads"]),
+    ("load", ["totals", "messages_per_s"]), ("server", ["config", "cpus"]),
+    ("server", ["resources", "iou_workers"])])
+@pytest.mark.parametrize("value", [None, "x", [], -1])
+def test_a_result_that_is_not_as_it_should_be_is_one_line(tmp_path, capsys, role, place, value):
+    written = {"server": server_result(), "load": load_result(64)}
+    inside = written[role]
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    write(tmp_path, 0, written["server"], written["load"])
+    code = bench_table.main([str(tmp_path)])  # a traceback would end the test
+    said = capsys.readouterr().err
+    assert code == 0 or (code == 1 and said.count("\n") == 1 and str(tmp_path) in said)
+
+
+def test_a_result_that_is_nested_without_end_is_one_line(tmp_path, capsys):
+    write(tmp_path, 0, server_result(), load_result(64))
+    (tmp_path / "000.load.json").write_text("[" * 200_000)
+    assert bench_table.main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_runs_bounded_by_messages_have_no_duration(tmp_path):
+    load = load_result(64)
+    del load["config"]["duration_ns"]
+    write(tmp_path, 0, server_result(), load)
+    assert any(line.endswith("1 in flight per connection, median of 1 repeat")
+               for line in table.text(tmp_path))
+
+
 def test_doubts_are_named(tmp_path):
     for repeat in range(3):
         failed = ["loader_cpu"] if repeat else []

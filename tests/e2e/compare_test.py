@@ -422,6 +422,19 @@ def test_a_bad_file_is_named_with_the_field(text, named, series, compare):
         assert len(ended.err_lines) == 1
 
 
+def test_a_series_is_not_compared_with_itself(series, compare, tmp_path):
+    folder = series("a")
+    (tmp_path / "link").symlink_to(folder)
+    for again in (folder, f"{folder}/", f"{tmp_path}/./a", tmp_path / "link"):
+        assert_refused(compare(folder, again), again, "twice")
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(series, compare):
+    folder = series("a", repeats=1)
+    os.mkfifo(folder / "b.load.json")
+    assert_refused(compare(folder), folder / "b.load.json", "no file")
+
+
 def test_what_is_not_there_is_told(compare, tmp_path):
     assert_refused(compare(tmp_path / "missing"), tmp_path / "missing", "ENOENT")
     assert_refused(compare(tmp_path), tmp_path, "no results")
