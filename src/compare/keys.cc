@@ -301,7 +301,10 @@ bool Follows(std::string_view key, std::string_view vary) {
   // A runner gives few connections fewer threads.
   if (vary == "connections" && (key == "threads" || key == "cpus")) return true;
   if (vary == "mode" && key == "rate_target_per_s") return true;
-  return (vary == "threads" && key == "cpus") || (vary == "server.threads" && key == "server.cpus");
+  // And the load generator the CPUs that the server leaves, with a thread on each.
+  if (vary == "server.threads" && (key == "server.cpus" || key == "threads")) return true;
+  if ((vary == "server.threads" || vary == "server.cpus") && key == "cpus") return true;
+  return vary == "threads" && key == "cpus";
 }
 
 }  // namespace ringecho::compare

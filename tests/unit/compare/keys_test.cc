@@ -71,6 +71,13 @@ TEST(Follows, IsWhatAnotherValueBrings) {
   EXPECT_TRUE(Follows("engine", "features"));
   EXPECT_TRUE(Follows("threads", "connections"));
   EXPECT_FALSE(Follows("depth", "connections"));
+  // What the server leaves is the load generator's.
+  EXPECT_TRUE(Follows("server.cpus", "server.threads"));
+  EXPECT_TRUE(Follows("threads", "server.threads"));
+  EXPECT_TRUE(Follows("cpus", "server.threads"));
+  EXPECT_TRUE(Follows("cpus", "server.cpus"));
+  EXPECT_FALSE(Follows("threads", "server.cpus"));
+  EXPECT_FALSE(Follows("server.cpus", "threads"));
 }
 
 TEST(NaturalLess, PutsNumbersByValueBeforeWords) {
