@@ -89,10 +89,11 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
       ->type_name("LIST")
       ->group(kEngine);
   cli::AddCount(app, "--buffers", options.buffers, {1, 32768},
-                "provided buffers of each io_uring engine", "4096")
+                "provided buffers of each io_uring engine", "4096, or 256 with incremental_buffers")
       ->group(kEngine);
   cli::AddSize(app, "--buffer-size", options.buffer_bytes, {16, 16 << 20},
-               "bytes of one buffer, or of one epoll read", "4k, epoll 64k")
+               "bytes of one buffer, or of one epoll read",
+               "4k, or 64k with incremental_buffers; epoll 64k")
       ->group(kEngine);
   cli::AddDuration(app, "-i,--interval", options.interval_ns,
                    {10 * base::kNsPerMs, 86'400 * base::kNsPerSec}, "time between live lines")

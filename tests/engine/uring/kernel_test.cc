@@ -39,6 +39,14 @@ TEST_F(KernelTest, TheProbeIsConsistent) {
   // Each came with or after the other.
   EXPECT_LE(caps.has.Has(FeatureId::kMultishotRecv), caps.has.Has(FeatureId::kBufferRing));
   EXPECT_LE(caps.has.Has(FeatureId::kDeferTaskrun), caps.has.Has(FeatureId::kSingleIssuer));
+  EXPECT_LE(caps.has.Has(FeatureId::kRecvBundle), caps.has.Has(FeatureId::kMultishotRecv));
+  EXPECT_LE(caps.has.Has(FeatureId::kIncrementalBuffers), caps.has.Has(FeatureId::kBufferRing));
+  // A reason is told for what was tried and found wanting, and for nothing else.
+  for (const FeatureInfo& info : kFeatureTable) {
+    if (caps.has.Has(info.id)) {
+      EXPECT_EQ(caps.declined[static_cast<size_t>(info.id)], "") << info.name;
+    }
+  }
 }
 
 // Each feature the probe found, alone and in all: the ring is made with just its flags.
