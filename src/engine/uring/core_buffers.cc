@@ -52,12 +52,10 @@ Received Core::NextOfBundle(const Received& received) {
   next.buffer = kNoBuffer;
   Connection* c = Find(received.id);
   if (c == nullptr || (c->state != State::kOpen && c->state != State::kDraining)) {
-    if (c != nullptr) c->delivering = false;
     Drop(next);
     return {};
   }
   if (!TakeNextBuffer(next)) {
-    c->delivering = false;
     TerminateWithErrno(received.id.slot, *c, EIO);
     return {};
   }
