@@ -60,4 +60,14 @@ UringStatus UringHere() {
 #endif
 }
 
+bool HasFeature(EngineKind kind, FeatureId id) {
+#if RINGECHO_HAVE_URING
+  return kind == EngineKind::kUring && uring::ThisKernel().has.Has(id);
+#else
+  static_cast<void>(kind);
+  static_cast<void>(id);
+  return false;
+#endif
+}
+
 }  // namespace ringecho::engine

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "engine/feature_set.h"
 
 namespace ringecho::engine {
 
@@ -35,6 +36,9 @@ struct UringStatus {
 // descriptors is an error for it too, because falling back would hide it in the results. An engine
 // asked for by name is that one or UNAVAILABLE with the reason. Pure.
 absl::StatusOr<EngineChoice> ChooseEngine(EngineKind requested, const UringStatus& uring);
+
+// Whether that engine can have that feature here.
+bool HasFeature(EngineKind kind, FeatureId id);
 
 // Asks this kernel (once; about a millisecond).
 UringStatus UringHere();

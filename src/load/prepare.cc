@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "app/connection_limit.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
@@ -41,12 +42,17 @@ bool Accepts(const net::Address& address) {
   return getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
 }
 
-absl::Status CheckDescriptors(const Options& options) {
+absl::StatusOr<app::ConnectionRoom> FindRoom(const Options& options, engine::EngineKind engine) {
   const absl::StatusOr<int64_t> limit = base::RaiseDescriptorLimit();
   if (!limit.ok()) return limit.status();
   const int64_t others = kDescriptorsBase + options.common.threads * kDescriptorsPerEngine;
-  return base::CheckDescriptorLimit(options.connections + others, *limit,
-                                    absl::StrCat(options.connections, " connections"));
+  return app::FindRoom(
+      {.connections = options.connections,
+       .threads = options.common.threads,
+       .others = others,
+       .descriptor_limit = *limit,
+       .direct_available = engine::HasFeature(engine, engine::FeatureId::kDirectDescriptors)},
+      options.common.features);
 }
 
 absl::StatusOr<Payload> MakePayload(const Options& options) {
@@ -93,9 +99,11 @@ absl::StatusOr<net::Address> Resolve(const Options& options, int64_t* resolve_ns
   return found->front();
 }
 
-absl::StatusOr<Setup> Prepare(const Options& options) {
-  RINGECHO_RETURN_IF_ERROR(CheckDescriptors(options));
+absl::StatusOr<Setup> Prepare(const Options& options, engine::EngineKind engine) {
+  const absl::StatusOr<app::ConnectionRoom> room = FindRoom(options, engine);
+  if (!room.ok()) return room.status();
   Setup setup;
+  setup.direct_descriptors = room->direct;
   absl::StatusOr<Payload> payload = MakePayload(options);
   if (!payload.ok()) return payload.status();
   setup.payload.emplace(*std::move(payload));

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/choice.h"
 #include "load/options.h"
 #include "load/payload.h"
 #include "load/sessions.h"
@@ -20,11 +21,12 @@ struct Setup {
   net::Address to;
   int64_t resolve_ns = 0;
   std::vector<net::Address> sources;
+  bool direct_descriptors = false;  // connections take them
 };
 
 // Raises the descriptor limit, resolves the name, plans source addresses and makes the payload.
 // Errors say what is needed and how to get it; INVALID_ARGUMENT when an option is at fault.
-absl::StatusOr<Setup> Prepare(const Options& options);
+absl::StatusOr<Setup> Prepare(const Options& options, engine::EngineKind engine);
 
 // The address to connect to and what finding it took. Where a name has several addresses, the first
 // that accepts a connection ("localhost" may be ::1 and 127.0.0.1, and a server listen on one

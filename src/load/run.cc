@@ -113,8 +113,8 @@ int LoadRun::Start() {
   bool usage = false;
   if (status.ok()) {
     absl::StatusOr<Setup> setup;
-    supervisor_.RunOrExit([&] { setup = Prepare(options_); }, [this] { EndBeforeTheRun(); },
-                          cli::kExitInterrupted);
+    supervisor_.RunOrExit([&] { setup = Prepare(options_, choice_.kind); },
+                          [this] { EndBeforeTheRun(); }, cli::kExitInterrupted);
     status = setup.status();
     usage = absl::IsInvalidArgument(status);
     if (setup.ok()) setup_ = *std::move(setup);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "app/connection_limit.h"
 #include "app/engine_report.h"
 #include "app/usage.h"
 #include "app/workers.h"
@@ -108,6 +109,7 @@ class ServerRun {
   report::Result result_;
   std::optional<report::ResultFile> file_;
   engine::EngineChoice choice_;
+  int64_t capacity_ = 0;  // connections of all engines
   std::unique_ptr<engine::AcceptGate> gate_;
   engine::Options engine_options_;
   std::vector<net::Address> addresses_;
@@ -163,19 +165,28 @@ absl::Status ServerRun::Prepare() {
 absl::Status ServerRun::PlanConnections(int64_t limit) {
   auto listeners = static_cast<int64_t>(options_.listen.size());
   int64_t others = kDescriptorsBase + threads_ * (kDescriptorsPerEngine + listeners);
-  int64_t connections = options_.max_connections;
-  if (connections != 0) {
-    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(connections + others, limit,
-                                                        absl::StrCat(connections, " connections")));
-    gate_ = std::make_unique<engine::AcceptGate>(connections);
-  } else {
-    RINGECHO_RETURN_IF_ERROR(base::CheckDescriptorLimit(others + 1, limit, "the engines"));
-    connections = std::min(limit - others, kConnectionsWithoutLimit);
+  absl::StatusOr<app::ConnectionRoom> room = app::FindRoom(
+      {.connections = options_.max_connections,
+       .threads = threads_,
+       .others = others,
+       .descriptor_limit = limit,
+       .direct_available = engine::HasFeature(choice_.kind, engine::FeatureId::kDirectDescriptors)},
+      options_.common.features);
+  if (!room.ok()) return room.status();
+  int64_t most = kConnectionsWithoutLimit;
+  if (options_.max_connections != 0) {
+    most = options_.max_connections;
+    gate_ = std::make_unique<engine::AcceptGate>(most);
   }
   // The kernel may give all connections to one engine; a row of the table costs nothing until used.
-  engine_options_.max_connections = static_cast<uint32_t>(connections);
+  engine_options_.max_connections = static_cast<uint32_t>(std::min(room->per_engine, most));
+  capacity_ = options_.max_connections;
+  if (capacity_ == 0) {
+    capacity_ = int64_t{engine_options_.max_connections} * (room->direct ? threads_ : 1);
+  }
   engine_options_.accept_gate = gate_.get();
   engine_options_.features = options_.common.features;
+  if (room->direct) engine_options_.features.wanted.Add(engine::FeatureId::kDirectDescriptors);
   engine_options_.wait = options_.common.wait;
   engine_options_.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options_.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
@@ -376,7 +387,7 @@ void ServerRun::FillConfig() {
   config.role = report::Role::kServer;
   config.engine = app::DescribeEngine(options_.common.engine, choice_, state_.front().features);
   config.transport = TransportName(addresses_);
-  config.connections = engine_options_.max_connections;
+  config.connections = capacity_;
   config.threads = threads_;
   config.cpus = options_.common.cpus;
   config.wait = engine::WaitName(options_.common.wait);

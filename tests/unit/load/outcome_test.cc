@@ -70,10 +70,10 @@ TEST(ResolveTest, TellsWhatItCost) {
 TEST(PrepareTest, OptionsAtFaultAreInvalidArguments) {
   Options payload;
   payload.payload_path = "/nonexistent/lines";
-  EXPECT_TRUE(absl::IsInvalidArgument(Prepare(payload).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Prepare(payload, engine::EngineKind::kEpoll).status()));
   Options source;
   source.source = "192.0.2.77";  // reserved for documentation: nobody's
-  const absl::Status status = Prepare(source).status();
+  const absl::Status status = Prepare(source, engine::EngineKind::kEpoll).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("--source"));
 }
