@@ -8,6 +8,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 #include <memory>
 #include <string>
@@ -70,6 +71,26 @@ absl::StatusOr<int64_t> FindMemoryLine(std::string_view text, absl::string_view 
   return absl::NotFoundError(absl::StrCat("/proc/self/status has no line ", key));
 }
 
+// Numbers of this process's threads whose name ("comm") is one of those asked for.
+absl::StatusOr<std::vector<int>> ThreadsNamed(bool (*is_one)(std::string_view comm)) {
+  constexpr char kTasks[] = "/proc/self/task";
+  struct CloseDir {
+    void operator()(DIR* dir) const { closedir(dir); }
+  };
+  const std::unique_ptr<DIR, CloseDir> tasks(opendir(kTasks));
+  if (tasks == nullptr) return base::ErrnoStatus(errno, absl::StrCat("open ", kTasks));
+  std::vector<int> threads;
+  for (const dirent* entry = readdir(tasks.get()); entry != nullptr; entry = readdir(tasks.get())) {
+    int tid = 0;
+    if (!absl::SimpleAtoi(entry->d_name, &tid)) continue;
+    const absl::StatusOr<std::string> comm =
+        ReadProc(absl::StrCat(kTasks, "/", entry->d_name, "/comm").c_str());
+    // A thread that ended since the folder was read is no news.
+    if (comm.ok() && is_one(*comm)) threads.push_back(tid);
+  }
+  return threads;
+}
+
 }  // namespace
 
 CpuUsage& CpuUsage::operator+=(const CpuUsage& other) {
@@ -108,21 +129,22 @@ absl::StatusOr<MemoryUsage> CurrentMemoryUsage() {
 bool IsIoWorker(std::string_view comm) { return comm.starts_with("iou-wrk-"); }
 
 absl::StatusOr<int64_t> CountIoWorkers() {
-  constexpr char kTasks[] = "/proc/self/task";
-  struct CloseDir {
-    void operator()(DIR* dir) const { closedir(dir); }
-  };
-  const std::unique_ptr<DIR, CloseDir> tasks(opendir(kTasks));
-  if (tasks == nullptr) return base::ErrnoStatus(errno, absl::StrCat("open ", kTasks));
-  int64_t workers = 0;
-  for (const dirent* entry = readdir(tasks.get()); entry != nullptr; entry = readdir(tasks.get())) {
-    if (entry->d_name[0] == '.') continue;
-    const absl::StatusOr<std::string> comm =
-        ReadProc(absl::StrCat(kTasks, "/", entry->d_name, "/comm").c_str());
-    // A thread that ended since the folder was read is no news.
-    if (comm.ok() && IsIoWorker(*comm)) ++workers;
-  }
-  return workers;
+  const absl::StatusOr<std::vector<int>> workers = ThreadsNamed(IsIoWorker);
+  if (!workers.ok()) return workers.status();
+  return static_cast<int64_t>(workers->size());
+}
+
+absl::StatusOr<std::vector<int>> PollerThreads() {
+  return ThreadsNamed([](std::string_view comm) { return comm.starts_with("iou-sqp-"); });
+}
+
+// The clock that pthread_getcpuclockid(3) gives for threads of the C library's, by the number the
+// kernel has for a thread: its complement, and 6 for "scheduler's time of a thread".
+int64_t CpuNsOfThread(int tid) {
+  if (tid <= 0) return 0;
+  const auto clock = static_cast<clockid_t>(~static_cast<unsigned>(tid) << 3 | 6);
+  timespec time{};
+  return clock_gettime(clock, &time) == 0 ? base::TimespecNs(time) : 0;
 }
 
 MachineCpuSpan MachineCpu::Since(const MachineCpu& earlier) const {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -51,6 +52,13 @@ bool IsIoWorker(std::string_view comm);
 
 // Such threads of this process now. They end after five idle seconds or so.
 absl::StatusOr<int64_t> CountIoWorkers();
+
+// Numbers of the threads of this process that are io_uring's SQPOLL threads, "iou-sqp-<pid>", now.
+absl::StatusOr<std::vector<int>> PollerThreads();
+
+// CPU time of a thread of this process so far, ns; 0 when there is no such thread (any more).
+// A system call.
+int64_t CpuNsOfThread(int tid);
 
 // CPU time of the whole machine between two samples, all CPUs added up.
 struct MachineCpuSpan {

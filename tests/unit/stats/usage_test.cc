@@ -114,6 +114,28 @@ TEST(IoWorkersTest, CountsThreadsOfThatName) {
   EXPECT_EQ(*during, 1);
 }
 
+TEST(PollerThreadsTest, FindsThreadsOfThatNameAndWhatTheyUse) {
+  constexpr int64_t kWorkNs = 5'000'000;
+  std::atomic<bool> worked = false, looked = false;
+  std::thread poller([&] {
+    pthread_setname_np(pthread_self(), "iou-sqp-1");
+    UseCpu(kWorkNs);
+    worked = true;
+    worked.notify_one();
+    looked.wait(false);
+  });
+  worked.wait(false);
+  const absl::StatusOr<std::vector<int>> found = PollerThreads();
+  const int tid = found.ok() && found->size() == 1 ? found->front() : 0;
+  const int64_t used_ns = CpuNsOfThread(tid);
+  looked = true;
+  looked.notify_one();
+  poller.join();
+  ASSERT_NE(tid, 0) << found.status();
+  EXPECT_GE(used_ns, kWorkNs);
+  EXPECT_EQ(CpuNsOfThread(0), 0);
+}
+
 TEST(MachineCpuTest, AddsUpTheTimesWithoutTheGuestsOnes) {
   const absl::StatusOr<MachineCpu> first =
       ParseMachineCpu("cpu  100 1 2 3 4 5 6 70 50 9\ncpu0 1 2 3 4 5 6 7 8 9 10\n", 100);
