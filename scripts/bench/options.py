@@ -22,7 +22,8 @@ What is measured:
   --engines LIST        of the server: io_uring, epoll
   --features LIST       io_uring features of the server: best, baseline,
                         minimal, +NAME, -NAME
-  --wait LIST           how the server waits: block, spin, hybrid:TIME
+  --wait LIST           how the server waits: block, spin, hybrid:TIME,
+                        batch:TIME
   --loader-engine NAME  of the load generator: auto, io_uring or epoll [auto].
                         It is the same for all engines of the server, because
                         only the server is what is compared.

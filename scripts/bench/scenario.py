@@ -38,8 +38,8 @@ def features(text):
 
 
 def wait(text):
-    if not re.fullmatch(r"block|spin|hybrid:[0-9]+(ns|us|ms|s)", text):
-        raise units.Bad(f'got "{text}", takes block, spin and hybrid:TIME')
+    if not re.fullmatch(r"block|spin|(hybrid|batch):[0-9]+(ns|us|ms|s)", text):
+        raise units.Bad(f'got "{text}", takes block, spin, hybrid:TIME and batch:TIME')
     return text
 
 
@@ -66,7 +66,7 @@ AXIS_KEYS = {
     "threads": ("threads", lambda text: units.whole(text, "numbers such as 2", 1024),
                 "numbers such as 2"),
     "features": ("features", features, "best, baseline, minimal, +NAME and -NAME"),
-    "wait": ("wait", wait, "block, spin and hybrid:TIME"),
+    "wait": ("wait", wait, "block, spin, hybrid:TIME and batch:TIME"),
 }
 
 

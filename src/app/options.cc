@@ -76,8 +76,10 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
       ->group(kEngine);
   app.add_option_function<std::string>(
          "--wait", [&options](const std::string& text) { ParseWaiting(text, options.wait); },
-         cli::Describe("block, spin, or hybrid:TIME, which spins so long after each event; "
-                       "spinning answers sooner and takes a whole CPU per thread",
+         cli::Describe("block, spin, hybrid:TIME, which spins so long after each event, or "
+                       "batch:TIME, which gathers for so long before it looks; spinning answers "
+                       "sooner and takes a whole CPU per thread, gathering answers later and "
+                       "takes less",
                        "block"))
       ->type_name("HOW")
       ->group(kEngine);

@@ -23,11 +23,12 @@ struct alignas(64) Counters {
   Counter bytes_received;
   Counter bytes_sent;
 
-  Counter syscalls;     // system calls made by the engine's thread, all kinds
-  Counter enter_calls;  // io_uring_enter, or epoll_wait
-  Counter spun_ns;      // CPU time spent looking for events in vain, ns
-  Counter submissions;  // SQEs handed to the kernel
-  Counter completions;  // CQEs taken, or events returned by epoll_wait
+  Counter syscalls;      // system calls made by the engine's thread, all kinds
+  Counter enter_calls;   // io_uring_enter, or epoll_wait
+  Counter spun_ns;       // CPU time spent looking for events in vain, ns
+  Counter sq_thread_ns;  // CPU time of the kernel's SQPOLL thread of this engine, ns; a ms late
+  Counter submissions;   // SQEs handed to the kernel
+  Counter completions;   // CQEs taken, or events returned by epoll_wait
 
   Counter multishot_rearms;     // multishot requests that ended and were armed again
   Counter bundles;              // receives that brought several provided buffers at once
@@ -63,6 +64,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"syscalls", &Counters::syscalls},
     CounterField{"enter_calls", &Counters::enter_calls},
     CounterField{"spun_ns", &Counters::spun_ns},
+    CounterField{"sq_thread_ns", &Counters::sq_thread_ns},
     CounterField{"submissions", &Counters::submissions},
     CounterField{"completions", &Counters::completions},
     CounterField{"multishot_rearms", &Counters::multishot_rearms},

@@ -12,18 +12,29 @@ namespace ringecho::engine {
 namespace {
 
 // `needed` and `excluded` as `feature` sees them: without the one or with the other it is no use.
+// Of two that exclude each other, `feature` is the one that gives way.
 struct Rule {
   FeatureId feature;
   std::optional<FeatureId> needed;
   std::optional<FeatureId> excluded;
+  std::string_view because = {};  // a clause behind what is excluded, where the names do not say it
 };
+
+constexpr std::string_view kPollerCompletes = " (whose thread makes the completions)";
 
 constexpr Rule kRules[] = {
     // A multishot receive has no other way to know where to put the next bytes.
     {FeatureId::kMultishotRecv, FeatureId::kBufferRing, std::nullopt},
     // The kernel refuses the flag otherwise.
     {FeatureId::kDeferTaskrun, FeatureId::kSingleIssuer, std::nullopt},
+    {FeatureId::kDeferTaskrun, std::nullopt, FeatureId::kSqpoll, kPollerCompletes},
+    {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kSqpoll, kPollerCompletes},
     {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kDeferTaskrun},
+    // Until the kernel commit "io_uring: fix min_wait wakeups for SQPOLL" what came after the time
+    // was up did not wake the waiter. Nothing but waiting for it would tell.
+    {FeatureId::kMinWait, std::nullopt, FeatureId::kSqpoll, " (with which some kernels oversleep)"},
+    // READ_FIXED has no such flag.
+    {FeatureId::kPollFirst, FeatureId::kBufferRing, std::nullopt},
     {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing},
     // It cannot be stopped before the table is full, and the kernel drops whom it accepts then.
     {FeatureId::kMultishotAccept, std::nullopt, FeatureId::kDirectDescriptors},
@@ -87,9 +98,9 @@ absl::Status CheckContradictions(const FeatureRequest& request) {
           NameOf(rule.feature), " needs ", NameOf(*rule.needed), "; add +", NameOf(*rule.needed)));
     }
     if (rule.excluded && request.wanted.Has(*rule.excluded)) {
-      return absl::InvalidArgumentError(absl::StrCat(NameOf(rule.feature), " excludes ",
-                                                     NameOf(*rule.excluded), "; add -",
-                                                     NameOf(*rule.excluded)));
+      return absl::InvalidArgumentError(
+          absl::StrCat(NameOf(rule.feature), " excludes ", NameOf(*rule.excluded),
+                       base::ToAbsl(rule.because), "; add -", NameOf(*rule.excluded)));
     }
   }
   return absl::OkStatus();

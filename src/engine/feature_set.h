@@ -32,8 +32,13 @@ enum class FeatureId : uint8_t {
   kRecvBundle,
   kIncrementalBuffers,
   kDirectDescriptors,
+  kSqpoll,
+  kNoSqarray,
+  kPollFirst,
+  kMinWait,
+  kNapi,
 };
-inline constexpr size_t kFeatureCount = 13;
+inline constexpr size_t kFeatureCount = 18;
 
 class FeatureSet {
  public:
@@ -50,6 +55,7 @@ class FeatureSet {
   constexpr FeatureSet operator-(FeatureSet other) const {
     return FeatureSet(bits_ & ~other.bits_);
   }
+  constexpr FeatureSet operator|(FeatureSet other) const { return FeatureSet(bits_ | other.bits_); }
   constexpr bool operator==(const FeatureSet&) const = default;
 
  private:
@@ -94,6 +100,16 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
      "receives share large buffers piece by piece; excludes recv_bundle"},
     {FeatureId::kDirectDescriptors, "direct_descriptors", "6.8",
      "connections in a ring's own table, so the descriptor limit is each thread's"},
+    {FeatureId::kSqpoll, "sqpoll", "5.11",
+     "a kernel thread looks for requests, so submitting needs no call; takes a CPU"},
+    {FeatureId::kNoSqarray, "no_sqarray", "6.6",
+     "requests are taken in the order of the queue; needs liburing 2.5"},
+    {FeatureId::kPollFirst, "poll_first", "5.19",
+     "a receive waits before it tries; not for multishot ones on unix sockets"},
+    {FeatureId::kMinWait, "min_wait", "6.12",
+     "--wait batch:TIME in one call; no use with other ways to wait"},
+    {FeatureId::kNapi, "napi", "6.9",
+     "polls the network card before it sleeps; cannot help on loopback"},
 }};
 
 inline constexpr FeatureSet kAllFeatures = [] {
@@ -103,9 +119,12 @@ inline constexpr FeatureSet kAllFeatures = [] {
 }();
 
 // What is on unless said otherwise. Those that only make sense without another one of these are
-// among them and come into use when the other one is switched off or not there.
-inline constexpr FeatureSet kDefaultFeatures =
-    kAllFeatures - FeatureSet{FeatureId::kIncrementalBuffers, FeatureId::kDirectDescriptors};
+// among them and come into use when the other one is switched off or not there. Off are those that
+// cost something everywhere and help in some places.
+inline constexpr FeatureSet kOffByDefault = {FeatureId::kIncrementalBuffers,
+                                             FeatureId::kDirectDescriptors, FeatureId::kSqpoll,
+                                             FeatureId::kPollFirst, FeatureId::kNapi};
+inline constexpr FeatureSet kDefaultFeatures = kAllFeatures - kOffByDefault;
 
 // What a program written for Linux 5.1 to 5.17 would use.
 inline constexpr FeatureSet kBaselineFeatures = {FeatureId::kFixedBuffers};
@@ -128,7 +147,7 @@ absl::StatusOr<FeatureRequest> ParseFeatures(std::string_view text);
 // What an engine uses of what was wanted, and why not the rest.
 struct FeaturePlan {
   FeatureSet use;
-  FeatureSet superseded;                           // dropped because something better is in use
+  FeatureSet superseded;  // dropped because another one is in use, or nothing asks for it
   std::array<std::string, kFeatureCount> why_not;  // by FeatureId: one clause
 
   void Drop(FeatureId id, std::string why) {

@@ -1,9 +1,10 @@
-// How an engine's thread waits for events: asleep in the kernel, looking again and again, or first
-// the one and then the other.
+// How an engine's thread waits for events: asleep in the kernel, looking again and again, first
+// the one and then the other, or asleep until there may be several.
 //
 // A thread that sleeps has to be woken, which costs the sender of the event an interrupt and the
 // sleeper a switch: on a quiet connection more than TCP itself. One that spins answers at once and
-// takes a CPU for it, whether or not there is something to do.
+// takes a CPU for it, whether or not there is something to do. One that gathers is woken less often
+// and answers later.
 #ifndef RINGECHO_ENGINE_WAIT_H_
 #define RINGECHO_ENGINE_WAIT_H_
 
@@ -22,10 +23,18 @@ struct WaitPolicy {
   // base::kNever never does ("spin"), between them is "hybrid:TIME".
   int64_t spin_ns = 0;
 
+  // Above 0 ("batch:TIME"; spin_ns is 0): each wait is at least so long, and only then looks at
+  // what has come; if nothing has, it lasts until something does. It ends early for a deadline, and
+  // in io_uring when half the completion queue is full. What comes to a thread that has slept
+  // longer than TIME is served at once. io_uring does it in one call (min_wait) or waits twice;
+  // epoll, which can only wait for the first event, sleeps before it waits.
+  int64_t gather_ns = 0;
+
   bool operator==(const WaitPolicy&) const = default;
 };
 
-// "block", "spin" or "hybrid:50us" (1 us to 1 s). INVALID_ARGUMENT says what it takes.
+// "block", "spin", "hybrid:50us" (1 us to 1 s) or "batch:20us" (1 us to 10 ms). INVALID_ARGUMENT
+// says what it takes.
 absl::StatusOr<WaitPolicy> ParseWait(std::string_view text);
 
 // The same text back.

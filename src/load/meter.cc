@@ -16,7 +16,7 @@ void Meter::Begin(int64_t start_ns) {
   interval_end_ns_ = start_ns + interval_ns_;
   cpu_at_start_ = stats::ThreadCpuUsage();
   cpu_start_ns_ = base::NowNs();
-  cpu_before_ns_ = cpu_at_start_.total_ns();
+  cpu_before_ns_ = CpuNs();
   engine_at_start_ = app::CounterSums(*counters_);
 }
 
@@ -35,8 +35,13 @@ void Meter::End(int64_t end_ns, uint64_t exceptions, int64_t open_connections) {
   measured_.engine = app::CounterSums(*counters_) - engine_at_start_;
 }
 
+// What this worker costs: its thread, and the kernel's SQPOLL thread of its ring.
+int64_t Meter::CpuNs() const {
+  return stats::ThreadCpuUsage().total_ns() + static_cast<int64_t>(counters_->sq_thread_ns.Get());
+}
+
 void Meter::Post(int64_t end_ns, uint64_t exceptions, int64_t open_connections) {
-  const int64_t cpu_ns = stats::ThreadCpuUsage().total_ns();
+  const int64_t cpu_ns = CpuNs();
   interval_.end_ns = end_ns;
   interval_.errors = exceptions - exceptions_before_;
   interval_.cpu_ns = cpu_ns - cpu_before_ns_;

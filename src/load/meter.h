@@ -22,7 +22,7 @@ struct Measured {
   uint64_t messages = 0;
   uint64_t bytes = 0;  // echoed and accepted
   stats::Histogram response;
-  stats::CpuUsage cpu;      // of the worker's thread
+  stats::CpuUsage cpu;      // of the worker's thread, without an SQPOLL thread's
   int64_t cpu_wall_ns = 0;  // the time between the two samples that `cpu` is the difference of
   app::CounterSums engine;
 };
@@ -61,6 +61,7 @@ class Meter {
   const Measured& result() const { return measured_; }
 
  private:
+  int64_t CpuNs() const;
   void Post(int64_t end_ns, uint64_t exceptions, int64_t open_connections);
 
   stats::IntervalBoard* const board_;

@@ -85,7 +85,7 @@ struct Config {
   int64_t connections = 0;  // load: open at a time; server: --max-connections
   int64_t threads = 1;
   std::vector<int> cpus;       // empty: not pinned
-  std::string wait = "block";  // how a thread waits: "block", "spin", "hybrid:50us"
+  std::string wait = "block";  // how a thread waits: "block", "spin", "hybrid:50us", "batch:20us"
   // Load generator; left out by the server.
   std::optional<int64_t> size_bytes;
   std::optional<int64_t> depth;  // messages under way per connection
@@ -223,8 +223,10 @@ struct Resources {
   int64_t user_ns = 0;
   int64_t system_ns = 0;
   std::optional<double> cpu_ns_per_message;  // [null] no messages
-  std::optional<double> cpu_share;           // [null] CPU time over threads x measured time, 0 to 1
-  std::optional<double> steal_share;         // [null] of all CPUs of the machine, 0 to 1
+  // [null] CPU time over threads x measured time: of a server all of it, so beyond 1 where a kernel
+  // thread works for each of its own (sqpoll); of a load generator its threads', 0 to 1.
+  std::optional<double> cpu_share;
+  std::optional<double> steal_share;  // [null] of all CPUs of the machine, 0 to 1
   int64_t voluntary_switches = 0;
   int64_t involuntary_switches = 0;
   int64_t rss_peak_bytes = 0;
@@ -239,8 +241,8 @@ struct Interval {
   int64_t messages = 0;
   int64_t bytes = 0;  // received
   int64_t errors = 0;
-  int64_t connections_open = 0;  // at its end
-  int64_t cpu_ns = 0;
+  int64_t connections_open = 0;    // at its end
+  int64_t cpu_ns = 0;              // of the workers and their SQPOLL threads
   std::optional<int64_t> retries;  // load
   std::optional<int64_t> p50_ns;   // load; left out when the interval had no message
   std::optional<int64_t> p99_ns;

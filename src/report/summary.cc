@@ -92,6 +92,10 @@ void AddCpu(std::string& out, const Result& result) {
     absl::StrAppend(&text, ", ", Duration(*resources.cpu_ns_per_message), " per message");
   }
   AddRow(out, "CPU", text);
+  if (std::optional<double> share = SqThreadShare(result)) {
+    AddRow(out, "SQPOLL",
+           absl::StrFormat("the kernel's threads took %.0f%% of that time", *share * 100));
+  }
   AddRow(out, "memory", absl::StrCat(FormatBytes(resources.rss_peak_bytes), " at most"));
 }
 

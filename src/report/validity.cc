@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -105,6 +106,12 @@ void JudgeConditions(const Facts& facts, Judgement& out) {
             "the load generator was busy ", Percent(share), " of the time",
             share <= kCpuShareMax ? "" : " and may be the limit; give it more threads or CPUs"));
   }
+  if (known(facts.sq_thread_share)) {
+    double share = *facts.sq_thread_share;
+    out.Add("sq_thread", share, 1, true, Verdict::kValid,
+            absl::StrCat("the kernel's SQPOLL thread took ", Percent(share),
+                         " of a CPU for each thread, which the CPU times include"));
+  }
   if (known(facts.steal_share)) {
     double share = *facts.steal_share;
     out.AddAtMost("steal", share, kStealShareMax,
@@ -156,6 +163,19 @@ std::optional<int64_t> PayloadMismatches(const Result& result) {
   return 0;
 }
 
+// A time among the engine's statistics over threads x measured time; absent when it is 0.
+std::optional<double> ShareOfThreads(const Result& result, std::string_view stat) {
+  double threads_ns =
+      static_cast<double>(result.config.threads) * static_cast<double>(result.totals.measured_ns);
+  double stat_ns = 0;
+  for (const auto& [name, value] : result.engine_stats) {
+    if (name != stat) continue;
+    stat_ns = std::visit([](auto number) { return static_cast<double>(number); }, value);
+  }
+  if (stat_ns <= 0 || threads_ns <= 0) return std::nullopt;
+  return stat_ns / threads_ns;
+}
+
 }  // namespace
 
 Validity Judge(const Facts& facts) {
@@ -188,20 +208,19 @@ std::vector<double> MeasuredRates(const Result& result) {
 
 std::optional<double> BusyShare(const Result& result) {
   if (!result.resources.cpu_share) return std::nullopt;
-  double threads_ns =
-      static_cast<double>(result.config.threads) * static_cast<double>(result.totals.measured_ns);
-  double spun_ns = 0;
-  for (const auto& [name, value] : result.engine_stats) {
-    if (name != "spun_ns") continue;
-    spun_ns = std::visit([](auto number) { return static_cast<double>(number); }, value);
-  }
-  if (spun_ns <= 0 || threads_ns <= 0) return result.resources.cpu_share;
-  return std::max(0.0, *result.resources.cpu_share - spun_ns / threads_ns);
+  std::optional<double> spun = ShareOfThreads(result, "spun_ns");
+  if (!spun) return result.resources.cpu_share;
+  return std::max(0.0, *result.resources.cpu_share - *spun);
+}
+
+std::optional<double> SqThreadShare(const Result& result) {
+  return ShareOfThreads(result, "sq_thread_ns");
 }
 
 Facts ServerFacts(const Result& result) {
   Facts facts;
   facts.interrupted = result.run.status == RunStatus::kInterrupted;
+  facts.sq_thread_share = SqThreadShare(result);
   facts.steal_share = result.resources.steal_share;
   return facts;
 }

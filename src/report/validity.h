@@ -27,7 +27,8 @@ struct Facts {
   bool by_sessions = false;                         // the two count sessions that ran to their end
   std::optional<int64_t> duration_ns, measured_ns;  // asked for; measured
   std::optional<int64_t> messages;
-  std::optional<double> cpu_share;  // BusyShare of the loader, 0 to 1
+  std::optional<double> cpu_share;        // BusyShare of the loader, 0 to 1
+  std::optional<double> sq_thread_share;  // of the kernel's SQPOLL threads, per thread; with sqpoll
   std::optional<double> steal_share;
   std::vector<double> interval_rates;  // messages per second, whole intervals of the measure phase
   std::optional<int64_t> clamped;      // latencies beyond the histogram's range
@@ -43,6 +44,7 @@ struct Facts {
 //   duration         value >= limit, in ns                invalid
 //   messages         value >= limit                       suspect; invalid when 0
 //   loader_cpu       value <= limit                       suspect
+//   sq_thread        always: says what the kernel's thread took, which is in all CPU times
 //   steal            value <= limit                       suspect
 //   rate_variation   value <= limit                       suspect
 //   latency_range    value == 0 samples beyond            suspect
@@ -53,6 +55,9 @@ Validity Judge(const Facts& facts);
 // CPU time of the program's threads over threads x measured time, without what they spent looking
 // for events in vain (--wait spin): what is left is work. Absent where cpu_share is.
 std::optional<double> BusyShare(const Result& result);
+
+// CPU time of the kernel's SQPOLL threads over threads x measured time. Absent without them.
+std::optional<double> SqThreadShare(const Result& result);
 
 // The facts that a load generator's result holds; call it when everything but `validity` is
 // filled. Left unchecked: `payload` when config.verify is false, `duration` when the run was

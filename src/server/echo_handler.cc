@@ -53,7 +53,7 @@ void EchoHandler::StartDraining(int64_t now_ns) {
   for (uint32_t i = 0; i < slots_used_; ++i) slots_[i].active_ns = now_ns;
 }
 
-IntervalSums EchoHandler::Sums() const {
+IntervalSums EchoHandler::Sums(const engine::Counters& engine) const {
   IntervalSums sums;
   sums.messages = counters_.messages.Get();
   sums.bytes = counters_.bytes.Get();
@@ -61,6 +61,7 @@ IntervalSums EchoHandler::Sums() const {
     if (!IsOrderly(static_cast<engine::CloseReason>(i))) sums.errors += counters_.closed[i].Get();
   }
   sums.open_connections = static_cast<int64_t>(counters_.open.Get());
+  sums.sq_thread_ns = static_cast<int64_t>(engine.sq_thread_ns.Get());
   return sums;
 }
 

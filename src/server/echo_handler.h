@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/timeout_wheel.h"
+#include "engine/counters.h"
 #include "engine/stream.h"
 #include "server/control.h"
 #include "server/interval_poster.h"
@@ -99,7 +100,7 @@ class EchoHandler {
 
   template <class E>
   void OnDeadline(E& engine, int64_t now_ns) {
-    poster_.Tick(now_ns, Sums());
+    poster_.Tick(now_ns, Sums(engine.counters()));
     if (now_ns >= idle_.NextNs()) {
       idle_.Expire(now_ns, [&](uint32_t slot) { return CheckIdle(engine, slot, now_ns); });
     }
@@ -107,7 +108,9 @@ class EchoHandler {
   }
 
   // The last, partial interval; called by the thread of the engine when it has ended.
-  void Finish(int64_t now_ns) { poster_.Finish(now_ns, Sums()); }
+  void Finish(int64_t now_ns, const engine::Counters& engine) {
+    poster_.Finish(now_ns, Sums(engine));
+  }
 
   const HandlerCounters& counters() const { return counters_; }
 
@@ -171,7 +174,7 @@ class EchoHandler {
   void Opened(engine::ConnId id);
   void Closed(engine::ConnId id, engine::CloseReason reason);
   void StartDraining(int64_t now_ns);
-  IntervalSums Sums() const;
+  IntervalSums Sums(const engine::Counters& engine) const;
 
   const HandlerOptions options_;
   HandlerCounters counters_;

@@ -15,7 +15,7 @@ void IntervalPoster::Finish(int64_t now_ns, const IntervalSums& sums) {
 }
 
 void IntervalPoster::Post(int64_t now_ns, const IntervalSums& sums) {
-  int64_t cpu_ns = stats::ThreadCpuUsage().total_ns();
+  int64_t cpu_ns = stats::ThreadCpuUsage().total_ns() + sums.sq_thread_ns;
   stats::IntervalCounts counts;
   counts.start_ns = posted_ns_ != 0 ? posted_ns_ : start_ns_;
   counts.end_ns = now_ns;

@@ -15,9 +15,11 @@ struct IntervalSums {
   uint64_t bytes = 0;
   uint64_t errors = 0;
   int64_t open_connections = 0;  // now
+  int64_t sq_thread_ns = 0;      // CPU time that the kernel's SQPOLL thread took for the worker
 };
 
-// Used by the worker's own thread only, which is the one whose CPU time it takes.
+// Used by the worker's own thread only, which is the one whose CPU time it takes (and that of its
+// SQPOLL thread, from the sums).
 class IntervalPoster {
  public:
   // Interval i is [start + i * interval, start + (i + 1) * interval). `board` must outlive this.

@@ -274,7 +274,7 @@ absl::Status ServerRun::Work(int index) {
   // Who was told to abort before it could be woken has to see it by itself.
   bool aborted = control_.order() == Order::kAbort;
   absl::Status status = aborted ? absl::OkStatus() : (*engine)->Run();
-  worker.handler->Finish(base::NowNs());
+  worker.handler->Finish(base::NowNs(), (*engine)->counters());
   std::lock_guard lock(mutex_);
   worker.whole = Outcome(worker.handler->counters(), (*engine)->counters());
   if (!worker.measured) worker.measured = worker.whole;

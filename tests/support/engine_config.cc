@@ -9,11 +9,18 @@ using engine::FeatureId;
 using engine::FeatureSet;
 using engine::kDefaultFeatures;
 
+namespace {
+
+constexpr int64_t kGatherNs = 20'000;
+
+}  // namespace
+
 std::vector<EngineConfig> OrdinaryEngineConfigs() {
   const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
   const FeatureSet kDirect = With(kDefaultFeatures, FeatureId::kDirectDescriptors);
   std::vector<EngineConfig> epoll = {{.name = "epoll"},
-                                     {.name = "epoll_small_reads", .buffer_bytes = 300}};
+                                     {.name = "epoll_small_reads", .buffer_bytes = 300},
+                                     {.name = "epoll_batch", .gather_ns = kGatherNs}};
   if (!RINGECHO_HAVE_URING) return epoll;
   std::vector<EngineConfig> uring = {
       {.name = "multishot"},
@@ -38,6 +45,14 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
       {.name = "direct_fixed_buffers", .features = kDirect - FeatureSet{FeatureId::kBufferRing}},
       {.name = "baseline", .features = engine::kBaselineFeatures},
       {.name = "minimal", .features = {}},
+      // Full queues, a pool that is mostly empty, and late looks.
+      {.name = "sqpoll",
+       .features = kDefaultFeatures | FeatureSet{FeatureId::kSqpoll},
+       .sq_entries = 8},
+      {.name = "poll_first_batch",
+       .features = kDefaultFeatures | FeatureSet{FeatureId::kPollFirst},
+       .buffers = 2,
+       .gather_ns = kGatherNs},
   };
   for (EngineConfig& config : uring) {
     config.kind = EngineKind::kUring;
@@ -51,21 +66,34 @@ std::vector<EngineConfig> LadderEngineConfigs() {
       {.name = "best", .kind = EngineKind::kUring},
       {.name = "baseline", .kind = EngineKind::kUring, .features = engine::kBaselineFeatures},
       {.name = "minimal", .kind = EngineKind::kUring, .features = {}},
+      {.name = "with_all", .kind = EngineKind::kUring, .features = engine::kAllFeatures},
   };
   for (const engine::FeatureInfo& one : engine::kFeatureTable) {
     if (!kDefaultFeatures.Has(one.id)) {
       out.push_back({.name = "with_" + std::string(one.name),
                      .kind = EngineKind::kUring,
                      .features = With(kDefaultFeatures, one.id)});
+      continue;
     }
     std::string name = "no_" + std::string(one.name);
     out.push_back({.name = name, .kind = EngineKind::kUring, .missing = {one.id}});
     for (const engine::FeatureInfo& other : engine::kFeatureTable) {
-      if (other.id <= one.id) continue;
+      if (other.id <= one.id || !kDefaultFeatures.Has(other.id)) continue;
       out.push_back({.name = name + "_no_" + std::string(other.name),
                      .kind = EngineKind::kUring,
                      .missing = {one.id, other.id}});
     }
+  }
+  FeatureSet min_wait = {FeatureId::kMinWait};
+  for (EngineConfig batch : {
+           EngineConfig{.name = "batch"},
+           EngineConfig{.name = "batch_no_min_wait", .missing = min_wait},
+           EngineConfig{.name = "batch_minimal", .features = {}},
+           EngineConfig{.name = "batch_with_all", .features = engine::kAllFeatures},
+       }) {
+    batch.kind = EngineKind::kUring;
+    batch.gather_ns = kGatherNs;
+    out.push_back(std::move(batch));
   }
   return out;
 }

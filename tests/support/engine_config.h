@@ -23,6 +23,7 @@ struct EngineConfig {
   uint32_t buffer_bytes = 0;                               // likewise
   uint32_t sq_entries = 0;                                 // likewise
   uint32_t cq_entries = 0;                                 // likewise
+  int64_t gather_ns = 0;                                   // --wait batch:TIME
 
   // Lays this configuration over what a test asks for.
   void Apply(engine::Options& options) const {
@@ -31,6 +32,7 @@ struct EngineConfig {
     if (buffer_bytes != 0) options.buffer_bytes = buffer_bytes;
     if (sq_entries != 0) options.sq_entries = sq_entries;
     if (cq_entries != 0) options.cq_entries = cq_entries;
+    if (options.wait == engine::WaitPolicy{}) options.wait.gather_ns = gather_ns;
   }
 };
 
@@ -55,8 +57,8 @@ inline bool UsesDirectDescriptors(const EngineConfig& config) {
 // partial read) then happens all the time.
 std::vector<EngineConfig> OrdinaryEngineConfigs();
 
-// The presets, each feature that is off by default switched on, and what is left when the kernel
-// lacks each feature and each two of them.
+// The presets; what is left when the kernel lacks each feature that is on by default, and each two
+// of them; and what is off by default switched on, each and all that go together.
 std::vector<EngineConfig> LadderEngineConfigs();
 
 // The ladder if RINGECHO_LADDER is set, otherwise the ordinary ones.

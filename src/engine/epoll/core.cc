@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <new>
 
@@ -150,9 +151,23 @@ void Core::RunTimers(int64_t now_ns) {
 
 int Core::Wait(int64_t deadline_ns, bool poll_only) {
   bool sleeps = !poll_only && !spinner_.Spins();
-  int events = poller_.Wait(WaitNs(deadline_ns, sleeps));
+  int64_t wait_ns = WaitNs(deadline_ns, sleeps);
+  if (options_.wait.gather_ns != 0 && wait_ns != 0) wait_ns = Gather(wait_ns);
+  int events = poller_.Wait(wait_ns);
   spinner_.Saw(events > 0 ? static_cast<uint64_t>(events) : 0);
   return events;
+}
+
+// Lets events come together for as long as the policy says, and returns how long to wait then.
+int64_t Core::Gather(int64_t wait_ns) {
+  bool forever = wait_ns == Poller::kForever;
+  int64_t rest_ns = forever ? options_.wait.gather_ns : std::min(options_.wait.gather_ns, wait_ns);
+  timespec rest{.tv_sec = rest_ns / base::kNsPerSec, .tv_nsec = rest_ns % base::kNsPerSec};
+  counters_.syscalls.Increment();
+  int64_t until_ns = forever ? 0 : base::NowNs() + wait_ns;
+  // A signal ends it early, which costs no more than a smaller batch.
+  nanosleep(&rest, nullptr);
+  return forever ? Poller::kForever : std::max<int64_t>(until_ns - base::NowNs(), 0);
 }
 
 // How long to wait, after what is due has been done.

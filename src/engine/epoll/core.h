@@ -144,6 +144,7 @@ class Core {
   int Unacknowledged(const Connection& c);
 
   int64_t WaitNs(int64_t deadline_ns, bool sleeps);
+  int64_t Gather(int64_t wait_ns);
   int64_t NextTimerNs() const;
   void RunTimers(int64_t now_ns);
 

@@ -137,6 +137,28 @@ Trial TryRecvBundle(Capabilities& caps) {
   return {.works = test.passed, .shortage = 0};
 }
 
+Trial TryPollFirst() {
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return Failed(errno);
+  base::UniqueFd receiver(pair[0]);
+  base::UniqueFd sender(pair[1]);
+  if (write(sender.get(), "x", 1) != 1) return Failed(errno);
+  char byte = 0;
+  io_uring_sqe* sqe = ring->GetSqe();
+  io_uring_prep_rw(IORING_OP_RECV, sqe, receiver.get(), &byte, 1, 0);
+  sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+  sqe->user_data = 0;
+  Trial trial;
+  if (ring->SubmitAndWait(kTrialNs) >= 0) {
+    ring->Drain([&](const io_uring_cqe& cqe) { trial.works = cqe.res == 1; });
+  }
+  ring.reset();  // before the byte it may still use
+  return trial;
+}
+
 Trial TryMultishotAccept() {
   int error = 0;
   std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
@@ -232,8 +254,12 @@ int ProbeSetupFlags(unsigned& flags) {
       IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
       IORING_SETUP_SINGLE_ISSUER,
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+      IORING_SETUP_SQPOLL,
+      IORING_SETUP_NO_SQARRAY,
   };
   for (unsigned set : kSets) {
+    // A liburing that does not know it takes the queue's memory for the array.
+    if (set == IORING_SETUP_NO_SQARRAY && !kLiburingHasNoSqarray) continue;
     int error = 0;
     if (SmallRing(set, &error) != nullptr) {
       flags |= set;
@@ -283,17 +309,28 @@ Capabilities ProbeCapabilities() {
   }
   bool buffer_ring = BufferRing::Create(*ring, 1, 16).ok();
   Trial receive = buffer_ring ? TryMultishotReceive() : Trial{};
+  Trial poll_first = TryPollFirst();
   Trial accept = TryMultishotAccept();
   Trial bundle = receive.works ? TryRecvBundle(caps) : Trial{};
   Trial incremental = buffer_ring ? TryIncrementalBuffers() : Trial{};
   for (int shortage : {ProbeSetupFlags(caps.setup_flags), receive.shortage, accept.shortage,
-                       bundle.shortage, incremental.shortage}) {
+                       bundle.shortage, incremental.shortage, poll_first.shortage}) {
     if (shortage == 0) continue;
     SetAbsent(caps, Absence::kOutOfResources, shortage, {});
     return caps;
   }
   caps.available = true;
   caps.has = FeaturesOfFlags(caps.setup_flags);
+  // The thread's CPU time must be the process's, and descriptors need not be registered.
+  constexpr unsigned kFairPoller = IORING_FEAT_NATIVE_WORKERS | IORING_FEAT_SQPOLL_NONFIXED;
+  if ((caps.features & kFairPoller) != kFairPoller) caps.has.Remove(FeatureId::kSqpoll);
+  if ((caps.features & IORING_FEAT_MIN_TIMEOUT) != 0) caps.has.Add(FeatureId::kMinWait);
+  if (!kLiburingHasNoSqarray) {
+    caps.declined[static_cast<size_t>(FeatureId::kNoSqarray)] =
+        "needs liburing 2.5, and this program was built with an older one";
+  }
+  if (ring->RegisterNapi(kNapiBusyPollUs)) caps.has.Add(FeatureId::kNapi);
+  if (poll_first.works) caps.has.Add(FeatureId::kPollFirst);
   // Whether they can be registered depends on limits, too, and is seen when they are.
   caps.has.Add(FeatureId::kFixedBuffers);
   if (buffer_ring) caps.has.Add(FeatureId::kBufferRing);

@@ -10,9 +10,12 @@
 //   fixed_buffers      5.1    registering them (per engine; may fail for the locked-memory limit)
 //   vectored_send      5.3    IORING_REGISTER_PROBE lists SENDMSG
 //   registered_ring    5.18   registering one
+//   sqpoll             5.11   io_uring_setup takes the flag, and NATIVE_WORKERS (5.12): its thread is
+//                             charged to this process
 //   submit_all         5.18   io_uring_setup takes the flag
 //   coop_taskrun       5.19   io_uring_setup takes the flag
 //   buffer_ring        5.19   registering one
+//   poll_first         5.19   trying one on a socket pair
 //   multishot_accept   5.19   trying one on an abstract unix socket: F_MORE comes back
 //   multishot_recv     6.0    trying one on a socket pair: F_MORE comes back
 //   single_issuer      6.0    io_uring_setup takes the flag
@@ -22,6 +25,9 @@
 //   direct_descriptors 6.8    IORING_REGISTER_PROBE lists FIXED_FD_INSTALL, without which a socket
 //                             in the table could not be asked what its peer is still owed (the
 //                             table itself came with 5.19); and registering a table
+//   no_sqarray         6.6    io_uring_setup takes the flag; only built with a liburing that knows it
+//   napi               6.9    registering it
+//   min_wait           6.12   IORING_FEAT_MIN_TIMEOUT
 // clang-format on
 #ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
 #define RINGECHO_ENGINE_URING_CAPABILITIES_H_

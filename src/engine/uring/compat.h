@@ -6,6 +6,7 @@
 #include <liburing.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #ifndef IORING_SETUP_COOP_TASKRUN  // 5.19
 #define IORING_SETUP_COOP_TASKRUN (1U << 8)
@@ -26,6 +27,9 @@
 #ifndef IORING_RECVSEND_BUNDLE  // 6.10
 #define IORING_RECVSEND_BUNDLE (1U << 4)
 #endif
+#ifndef IORING_SETUP_NO_SQARRAY  // 6.6
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
 #ifndef IORING_FEAT_REG_REG_RING  // 6.3
 #define IORING_FEAT_REG_REG_RING (1U << 13)
 #endif
@@ -43,6 +47,30 @@ inline constexpr size_t kBufRegFlagsOffset = offsetof(io_uring_buf_reg, bgid) + 
 
 // 6.8: IORING_OP_FIXED_FD_INSTALL; an enumerator, so not to be asked for by the preprocessor.
 inline constexpr int kOpFixedFdInstall = 54;
+
+// What the liburing this is built with can do (meson.build looks at its version).
+inline constexpr bool kLiburingHasNoSqarray = RINGECHO_LIBURING_HAS_NO_SQARRAY;  // 2.5
+
+// 6.9: operations of io_uring_register(2) and their argument (struct io_uring_napi; the fields
+// behind these came with 6.13 and are 0 before).
+inline constexpr unsigned kRegisterNapi = 27;    // IORING_REGISTER_NAPI
+inline constexpr unsigned kUnregisterNapi = 28;  // IORING_UNREGISTER_NAPI
+struct NapiArgument {
+  uint32_t busy_poll_to;  // microseconds
+  uint8_t prefer_busy_poll;
+  uint8_t pad[3];
+  uint64_t resv;
+};
+static_assert(sizeof(NapiArgument) == 16);
+
+// 6.12: min_wait_usec is what was padding before.
+struct GetEventsArgument {  // struct io_uring_getevents_arg
+  uint64_t sigmask;
+  uint32_t sigmask_sz;
+  uint32_t min_wait_usec;
+  uint64_t ts;
+};
+static_assert(sizeof(GetEventsArgument) == sizeof(io_uring_getevents_arg));
 
 }  // namespace ringecho::engine::uring
 

@@ -128,6 +128,7 @@ struct Connection {
   bool paused : 1 = false;        // not receiving because the peer does not read
   bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
   bool holds_place : 1 = false;   // of the AcceptGate
+  bool is_unix : 1 = false;       // a unix socket
 
   // Pieces of provided buffers waiting to be echoed, oldest first, linked in Core's PiecePool.
   uint32_t queue_head = kNoPiece;

@@ -84,6 +84,9 @@ absl::Status Core::SetUpBuffers() {
   if (Uses(FeatureId::kRegisteredRing) && !ring_->registered()) {
     plan_.Drop(FeatureId::kRegisteredRing, "the kernel did not register it");
   }
+  if (Uses(FeatureId::kNapi) && !ring_->has_napi()) {
+    plan_.Drop(FeatureId::kNapi, "the kernel did not register it");
+  }
   uint32_t bytes = EffectiveBufferBytes(EngineKind::kUring, options_.buffer_bytes,
                                         Uses(FeatureId::kIncrementalBuffers));
   if (Uses(FeatureId::kBufferRing)) {
@@ -153,9 +156,7 @@ absl::Status Core::Wait(int64_t deadline_ns) {
   }
   more_work_ = false;
   if (ring_->overflowed()) counters_.cq_overflows.Increment();
-  counters_.enter_calls.Increment();
-  counters_.syscalls.Increment();
-  int result = ring_->SubmitAndWait(timeout);
+  int result = Enter(timeout);
   // EBUSY and EAGAIN ask for completions to be taken first, which is what comes next.
   if (result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
       result == -EAGAIN) {
@@ -164,7 +165,34 @@ absl::Status Core::Wait(int64_t deadline_ns) {
   return base::ErrnoStatus(-result, "io_uring_enter");
 }
 
+int Core::Enter(int64_t timeout_ns) {
+  int result;
+  if (options_.wait.gather_ns != 0 && timeout_ns != 0) {
+    result = ring_->SubmitAndGather(timeout_ns, {.gather_ns = options_.wait.gather_ns,
+                                                 .most = ring_->cq_entries() / 2,
+                                                 .by_kernel = Uses(FeatureId::kMinWait)});
+  } else {
+    result = ring_->SubmitAndWait(timeout_ns);
+  }
+  counters_.enter_calls.Add(ring_->calls());
+  counters_.syscalls.Add(ring_->calls());
+  return result;
+}
+
+// The time of the kernel's SQPOLL thread, which works for this engine alone.
+void Core::AccountPoller(int64_t now_ns) {
+  constexpr int64_t kEveryNs = base::kNsPerMs;
+  if (!Uses(FeatureId::kSqpoll) || now_ns < poller_accounted_ns_ + kEveryNs) return;
+  poller_accounted_ns_ = now_ns;
+  counters_.syscalls.Increment();
+  auto used_ns = static_cast<uint64_t>(ring_->PollerCpuNs());
+  if (uint64_t known_ns = counters_.sq_thread_ns.Get(); used_ns > known_ns) {
+    counters_.sq_thread_ns.Add(used_ns - known_ns);
+  }
+}
+
 void Core::EndBatch(int64_t now_ns) {
+  AccountPoller(now_ns);
   if (buffers_ != nullptr) {
     ServeStarved();
     buffers_->Publish();
@@ -213,9 +241,10 @@ void Core::ArmOwnPolls() {
 io_uring_sqe* Core::Sqe() {
   io_uring_sqe* sqe = ring_->GetSqe();
   if (sqe == nullptr) {
-    counters_.enter_calls.Increment();
-    counters_.syscalls.Increment();
-    if (ring_->Submit() < 0) return nullptr;
+    int result = ring_->Submit();
+    counters_.enter_calls.Add(ring_->calls());
+    counters_.syscalls.Add(ring_->calls());
+    if (result < 0) return nullptr;
     sqe = ring_->GetSqe();
     if (sqe == nullptr) return nullptr;
   }

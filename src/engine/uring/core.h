@@ -145,6 +145,7 @@ class Core {
     base::UniqueFd fd;
     uint32_t accepts = 0;  // in flight
     bool cancelled = false;
+    bool is_unix = false;
     bool paused = false;  // none in flight for want of a place or a descriptor
   };
 
@@ -160,6 +161,9 @@ class Core {
   ConnId Id(uint32_t slot) const { return {slot, table_.generation(slot)}; }
   Connection* Find(ConnId id) { return table_.Find(id.slot, id.generation); }
   Connection* FindFor(const io_uring_cqe& cqe);
+
+  int Enter(int64_t timeout_ns);
+  void AccountPoller(int64_t now_ns);
 
   // An SQE, or nullptr when neither queueing nor submitting makes room.
   io_uring_sqe* Sqe();
@@ -217,7 +221,7 @@ class Core {
   void ServeStarved();
   void ReclaimBuffers();
 
-  std::optional<ConnId> Adopt(int fd, bool holds_place);
+  std::optional<ConnId> Adopt(int fd, bool holds_place, bool is_unix);
   std::optional<ConnId> Adopted(uint32_t slot);
   int TakeOver(uint32_t slot, int fd);
   std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
@@ -277,6 +281,7 @@ class Core {
   bool writable_armed_ = false;
   bool more_work_ = false;  // something still needs an SQE: do not sleep
   uint32_t recycled_in_batch_ = 0;
+  int64_t poller_accounted_ns_ = 0;
 };
 
 }  // namespace ringecho::engine::uring

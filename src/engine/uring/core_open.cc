@@ -41,6 +41,12 @@ bool IsPeersError(int error) {
   }
 }
 
+bool IsUnixSocket(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
+}
+
 ConnectResult NotOpened(CloseReason why) { return {.ok = false, .id = {}, .error = why}; }
 
 }  // namespace
@@ -50,7 +56,8 @@ absl::Status Core::Listen(base::UniqueFd listener) {
   if (options_.accept_gate != nullptr && fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) {
     return base::ErrnoStatus(errno, "fcntl O_NONBLOCK on a listener");
   }
-  listeners_.push_back({.fd = std::move(listener)});
+  bool is_unix = IsUnixSocket(listener.get());
+  listeners_.push_back({.fd = std::move(listener), .is_unix = is_unix});
   size_t index = listeners_.size() - 1;
   bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmAccept(index);
   if (!queued) accept_again_ = more_work_ = true;
@@ -134,6 +141,7 @@ bool Core::ArmDirectAccepts(size_t index) {
     Connection& c = table_[slot];
     c.state = State::kAccepting;
     c.listener = static_cast<uint32_t>(index);
+    c.is_unix = listener.is_unix;
     c.fd = static_cast<int>(slot);
     // A direct descriptor has no close-on-exec: asking for it is an error.
     io_uring_prep_accept_direct(sqe, listener.fd.get(), nullptr, nullptr, 0, slot);
@@ -212,7 +220,7 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
     return std::nullopt;
   }
   if (options_.accept_gate != nullptr) return AcceptWithinLimit(listener);
-  return Adopt(cqe.res, false);
+  return Adopt(cqe.res, false, listener.is_unix);
 }
 
 // With a limit the ring only says that somebody waits; a place is taken when it is needed, or one
@@ -229,7 +237,7 @@ std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
   int fd = accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
   if (fd >= 0) {
     listener.paused = false;
-    return Adopt(fd, true);
+    return Adopt(fd, true, listener.is_unix);
   }
   int error = errno;
   options_.accept_gate->Leave();
@@ -252,7 +260,7 @@ void Core::OnAcceptError(Listener& listener, int error) {
   }
 }
 
-std::optional<ConnId> Core::Adopt(int fd, bool holds_place) {
+std::optional<ConnId> Core::Adopt(int fd, bool holds_place, bool is_unix) {
   uint32_t slot = table_.Allocate();
   if (slot == kNoSlot) {
     base::UniqueFd closes(fd);
@@ -270,6 +278,7 @@ std::optional<ConnId> Core::Adopt(int fd, bool holds_place) {
     return std::nullopt;
   }
   c.holds_place = holds_place;
+  c.is_unix = is_unix;
   return Adopted(slot);
 }
 
@@ -313,6 +322,7 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   }
   Connection& c = table_[slot];
   c.state = State::kConnecting;
+  c.is_unix = at_once;
   counters_.open.Increment();
   if (failed != 0) {
     TerminateWithErrno(slot, c, failed);

@@ -67,6 +67,11 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
     io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, nullptr, multishot ? 0 : buffers_->bytes(), 0);
     if (multishot) sqe->ioprio = IORING_RECV_MULTISHOT;
     if (Uses(FeatureId::kRecvBundle)) sqe->ioprio |= IORING_RECVSEND_BUNDLE;
+    // A multishot one on a unix socket that waits first is never told of an end of stream that was
+    // there before it [seen on Linux 6.18].
+    if (Uses(FeatureId::kPollFirst) && !(multishot && c.is_unix)) {
+      sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    }
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = BufferRing::kGroup;
   } else if (int index = own_buffers_->SlotIndex(slot);

@@ -55,6 +55,7 @@ absl::StatusOr<std::unique_ptr<Ring>> MakeRing(const Options& options, const Cap
   int error = CreateWithinLimits(config, &ring);
   if (error == 0) {
     if (use.Has(FeatureId::kRegisteredRing)) ring->RegisterRing();
+    if (use.Has(FeatureId::kNapi)) ring->RegisterNapi(kNapiBusyPollUs);
     return ring;
   }
   SystemFacts facts = ReadSystemFacts();

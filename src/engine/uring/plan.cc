@@ -20,6 +20,10 @@ FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps) {
   if (options.accept_gate != nullptr && plan.use.Has(FeatureId::kMultishotAccept)) {
     plan.Drop(FeatureId::kMultishotAccept, "a connection limit takes a place before each accept");
   }
+  if (options.wait.gather_ns == 0 && plan.use.Has(FeatureId::kMinWait)) {
+    plan.Drop(FeatureId::kMinWait, "only --wait batch:TIME waits so");
+    plan.superseded.Add(FeatureId::kMinWait);
+  }
   DropUnusable(plan);
   return plan;
 }
@@ -33,6 +37,8 @@ unsigned SetupFlags(FeatureSet use) {
   if (use.Has(FeatureId::kCoopTaskrun)) {
     flags |= IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
   }
+  if (use.Has(FeatureId::kSqpoll)) flags |= IORING_SETUP_SQPOLL;
+  if (use.Has(FeatureId::kNoSqarray)) flags |= IORING_SETUP_NO_SQARRAY;
   return flags;
 }
 

@@ -23,14 +23,31 @@ class Ring {
   Ring& operator=(const Ring&) = delete;
   virtual ~Ring() = default;
 
-  // Hands queued SQEs to the kernel without waiting: how many it took, or a negative errno
-  // (-EBUSY and -EAGAIN: completions must be taken first).
+  // Hands queued SQEs to the kernel without waiting for completions: how many it took, or a
+  // negative errno (-EBUSY and -EAGAIN: completions must be taken first). With SQPOLL it waits
+  // until the kernel's thread has made room in a queue that is full.
   virtual int Submit() = 0;
 
   // The same, then waits until a completion is there or `timeout_ns` have passed (base::kNever: no
   // limit; 0: does not wait, but has the kernel run deferred work and flush overflowed
   // completions). -ETIME and -EINTR are ordinary answers.
   virtual int SubmitAndWait(int64_t timeout_ns) = 0;
+
+  // The same for a batch: waits `gather_ns` (above 0) or until `most` completions are there, and
+  // only if there is none then, for the first. `timeout_ns` (not 0) ends all of it. `by_kernel`:
+  // in one call (IORING_FEAT_MIN_TIMEOUT).
+  struct Gather {
+    int64_t gather_ns;
+    unsigned most;
+    bool by_kernel;
+  };
+  virtual int SubmitAndGather(int64_t timeout_ns, const Gather&) {
+    return SubmitAndWait(timeout_ns);
+  }
+
+  // System calls that the last Submit, SubmitAndWait or SubmitAndGather made: with SQPOLL there may
+  // be none to make.
+  unsigned calls() const { return calls_; }
 
   // 0 or a negative errno, as io_uring_register(2).
   virtual int RegisterBuffers(const iovec* buffers, unsigned count) = 0;
@@ -52,6 +69,10 @@ class Ring {
   bool overflowed() const { return io_uring_cq_has_overflow(&ring_); }
   unsigned setup_flags() const { return ring_.flags; }
   bool registered() const { return registered_; }
+  bool has_napi() const { return has_napi_; }
+
+  // CPU time of the kernel's SQPOLL thread of this ring so far, ns; 0 without one.
+  virtual int64_t PollerCpuNs() const { return 0; }
 
   // Calls f(const io_uring_cqe&) for every completion there is, then gives all their places back
   // at once. Returns how many there were. f may queue SQEs and Submit.
@@ -71,7 +92,17 @@ class Ring {
  protected:
   io_uring ring_{};
   bool registered_ = false;
+  bool has_napi_ = false;
+  unsigned calls_ = 1;
 };
+
+// How long the kernel's SQPOLL thread looks for requests, taking a CPU, before it sleeps and must
+// be woken by a call: longer than the pauses of a busy connection, short for a program that idles.
+inline constexpr unsigned kPollerIdleMs = 10;
+
+// How long a thread that is about to sleep polls the network device first, as net.core.busy_poll
+// is recommended to be set.
+inline constexpr uint32_t kNapiBusyPollUs = 50;
 
 // What to ask of io_uring_setup. `flags` without CQSIZE and CLAMP, which are always tried.
 struct RingConfig {
@@ -95,6 +126,7 @@ class KernelRing final : public Ring {
   ~KernelRing() override;
   int Submit() override;
   int SubmitAndWait(int64_t timeout_ns) override;
+  int SubmitAndGather(int64_t timeout_ns, const Gather& gather) override;
   int RegisterBuffers(const iovec* buffers, unsigned count) override;
   int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t group,
                          unsigned flags) override;
@@ -106,11 +138,27 @@ class KernelRing final : public Ring {
   // does not do it; the ring works all the same.
   bool RegisterRing();
 
+  // Linux 6.9: polls the network device for so long before it sleeps. The same.
+  bool RegisterNapi(uint32_t busy_poll_us);
+
+  int64_t PollerCpuNs() const override;
+
   unsigned features() const { return ring_.features; }
   io_uring* raw() { return &ring_; }
 
  private:
   KernelRing() = default;
+
+  bool polled() const { return (ring_.flags & IORING_SETUP_SQPOLL) != 0; }
+  unsigned Publish();
+  unsigned WakeFlags(unsigned queued) const;
+  int Enter(unsigned submit, unsigned wait, unsigned flags, const GetEventsArgument* argument);
+  int WaitPolled(int64_t timeout_ns, unsigned count);
+  int WaitUnpolled(int64_t timeout_ns, unsigned count);
+  int Wait(int64_t timeout_ns, unsigned count);
+  int WaitAtLeast(int64_t timeout_ns, const Gather& gather);
+
+  int poller_tid_ = 0;  // 0: there is none, or it is not known
 };
 
 }  // namespace ringecho::engine::uring

@@ -90,6 +90,29 @@ TEST_F(ScriptedTest, EchoesFromTheProvidedBufferAndReturnsItAfterTheSend) {
   EXPECT_THAT(handler_.sent, ElementsAre(5));
 }
 
+// On a unix socket a multishot receive that polls first misses an end of stream that was there
+// before it; one-shot receives, and TCP, do not.
+TEST_F(ScriptedTest, PollFirstIsForReceivesThatHearOfTheEnd) {
+  struct Case {
+    int domain;
+    const char* features;
+    bool polls_first;
+  };
+  for (const Case& c :
+       {Case{AF_INET, "+poll_first", true}, Case{AF_UNIX, "+poll_first", false},
+        Case{AF_UNIX, "-multishot_recv,+poll_first", true}, Case{AF_INET, "best", false}}) {
+    Options options;
+    options.features = *ParseFeatures(c.features);
+    Start(options, Everything(), 64, 64, base::UniqueFd(socket(c.domain, SOCK_STREAM, 0)));
+    Accept();
+    std::vector<io_uring_sqe> receives = ring_->Taken(Op::kReceive);
+    ASSERT_EQ(receives.size(), 1u);
+    EXPECT_EQ((receives[0].ioprio & IORING_RECVSEND_POLL_FIRST) != 0, c.polls_first) << c.features;
+    TearDown();
+    engine_.reset();
+  }
+}
+
 TEST_F(ScriptedTest, DataWithoutMoreIsEchoedAndTheReceiveArmedAgain) {
   Start();
   ConnId id = Accept();

@@ -20,6 +20,12 @@ TEST(FeatureListTest, HasEveryFeatureOnceIn80Columns) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 80u) << line;
   EXPECT_THAT(text, HasSubstr("buffer_ring         5.19   yes   on\n"));
   EXPECT_THAT(text, HasSubstr("multishot_recv      6.0    no    on\n"));
+  EXPECT_THAT(text, HasSubstr("sqpoll              5.11   no    off\n"));
+  EXPECT_THAT(text, HasSubstr("no_sqarray          6.6    no    on\n"));
+  EXPECT_THAT(text, HasSubstr("poll_first          5.19   no    off\n"));
+  EXPECT_THAT(text, HasSubstr("min_wait            6.12   no    on\n"));
+  EXPECT_THAT(text, HasSubstr("napi                6.9    no    off\n"));
+  EXPECT_THAT(text, HasSubstr("cannot help on loopback"));
   EXPECT_THAT(text, Not(HasSubstr("not available")));
 }
 

@@ -71,6 +71,12 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
            Case{"-multishot_recv,+recv_bundle", "recv_bundle needs multishot_recv"},
            Case{"+incremental_buffers", "excludes recv_bundle; add -recv_bundle"},
            Case{"baseline,+incremental_buffers", "incremental_buffers needs buffer_ring"},
+           Case{"+sqpoll,+defer_taskrun",
+                "defer_taskrun excludes sqpoll (whose thread makes the completions); add -sqpoll"},
+           Case{"-defer_taskrun,+coop_taskrun,+sqpoll", "coop_taskrun excludes sqpoll (whose"},
+           Case{"+sqpoll,+min_wait",
+                "min_wait excludes sqpoll (with which some kernels oversleep)"},
+           Case{"baseline,+poll_first", "poll_first needs buffer_ring; add +buffer_ring"},
        }) {
     absl::StatusOr<FeatureRequest> request = ParseFeatures(c.text);
     ASSERT_FALSE(request.ok()) << c.text;
@@ -80,6 +86,13 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
   EXPECT_TRUE(ParseFeatures("-buffer_ring").ok());
   EXPECT_TRUE(ParseFeatures("-defer_taskrun,+coop_taskrun").ok());
   EXPECT_TRUE(ParseFeatures("-recv_bundle,+incremental_buffers").ok());
+  // What is only on by default gives way.
+  EXPECT_TRUE(ParseFeatures("+sqpoll").ok());
+}
+
+TEST(FeatureSetTest, WhatCostsSomethingEverywhereIsOff) {
+  EXPECT_EQ(kAllFeatures - kDefaultFeatures, kOffByDefault);
+  EXPECT_EQ(Parsed("+poll_first").wanted, kDefaultFeatures | FeatureSet{kPollFirst});
 }
 
 FeaturePlan Dropped(FeatureSet wanted) {
@@ -100,6 +113,15 @@ TEST(FeatureSetTest, DropsWhatTheRestLeavesNoUseFor) {
   EXPECT_FALSE(one_shot.use.Has(kRecvBundle)) << "what it needs needs something, too";
   EXPECT_TRUE(one_shot.use.Has(kFixedBuffers));
   EXPECT_EQ(one_shot.why_not[static_cast<size_t>(kMultishotRecv)], "needs buffer_ring");
+
+  FeaturePlan polled = Dropped(kDefaultFeatures | FeatureSet{kSqpoll});
+  EXPECT_TRUE(polled.use.Has(kSqpoll));
+  for (FeatureId id : {kDeferTaskrun, kCoopTaskrun, kMinWait}) {
+    EXPECT_FALSE(polled.use.Has(id)) << Info(id).name;
+    EXPECT_TRUE(polled.superseded.Has(id)) << Info(id).name;
+    EXPECT_EQ(polled.why_not[static_cast<size_t>(id)], "superseded by sqpoll");
+  }
+  EXPECT_TRUE(polled.use.Has(kSingleIssuer));
 
   FeaturePlan shared = Dropped(kDefaultFeatures - FeatureSet{kSingleIssuer});
   EXPECT_FALSE(shared.use.Has(kDeferTaskrun));

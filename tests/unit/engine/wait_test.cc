@@ -7,18 +7,23 @@ namespace ringecho::engine {
 namespace {
 
 TEST(WaitTest, ReadsWhatItWrites) {
-  for (const char* text : {"block", "spin", "hybrid:50us", "hybrid:1us", "hybrid:1000000us"}) {
+  for (const char* text : {"block", "spin", "hybrid:50us", "hybrid:1us", "hybrid:1000000us",
+                           "batch:1us", "batch:20us", "batch:10000us"}) {
     absl::StatusOr<WaitPolicy> policy = ParseWait(text);
     ASSERT_TRUE(policy.ok()) << policy.status();
     EXPECT_EQ(WaitName(*policy), text);
   }
   EXPECT_EQ(WaitName(*ParseWait("hybrid:1ms")), "hybrid:1000us");
   EXPECT_EQ(WaitName(*ParseWait("hybrid:1500ns")), "hybrid:1500ns");
+  EXPECT_EQ(WaitName(*ParseWait("batch:1500ns")), "batch:1500ns");
+  EXPECT_EQ(ParseWait("batch:20us")->spin_ns, 0);
+  EXPECT_EQ(ParseWait("hybrid:20us")->gather_ns, 0);
 }
 
 TEST(WaitTest, RefusesTheRest) {
-  for (const char* text : {"", "Block", "hybrid", "hybrid:", "hybrid:0", "hybrid:999ns",
-                           "hybrid:1001ms", "hybrid:-1us", "spin:1us"}) {
+  for (const char* text :
+       {"", "Block", "hybrid", "hybrid:", "hybrid:0", "hybrid:999ns", "hybrid:1001ms",
+        "hybrid:-1us", "spin:1us", "batch", "batch:", "batch:0", "batch:999ns", "batch:10001us"}) {
     EXPECT_FALSE(ParseWait(text).ok()) << text;
   }
 }

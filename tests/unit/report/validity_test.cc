@@ -141,6 +141,20 @@ TEST(ValidityTest, ALoadResultHoldsItsFacts) {
   spinning.totals.measured_ns = 10 * kSec;
   spinning.engine_stats = {{"spun_ns", 5 * kSec}};
   EXPECT_EQ(LoadFacts(spinning).cpu_share, 0.75);
+  EXPECT_FALSE(LoadFacts(spinning).sq_thread_share);
+  // What the kernel's thread took is said, of a server too; it polls, so it condemns nothing.
+  Result polled = r;
+  polled.config.threads = 2;
+  polled.totals.measured_ns = 10 * kSec;
+  polled.engine_stats = {{"sq_thread_ns", 15 * kSec}};
+  EXPECT_EQ(LoadFacts(polled).sq_thread_share, 0.75);
+  EXPECT_EQ(ServerFacts(polled).sq_thread_share, 0.75);
+  Validity said = Judge(LoadFacts(polled));
+  EXPECT_EQ(said.verdict, Verdict::kValid);
+  ASSERT_NE(Find(said, "sq_thread"), nullptr);
+  EXPECT_EQ(Find(said, "sq_thread")->message,
+            "the kernel's SQPOLL thread took 75.0% of a CPU for each thread, which the CPU times "
+            "include");
   EXPECT_EQ(facts.clamped, 0);
 
   r.errors = {{"reset", 1}, {"payload_mismatch", 2}};

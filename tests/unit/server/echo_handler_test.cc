@@ -26,7 +26,9 @@ struct FakeEngine {
   std::optional<int64_t> Undelivered(ConnId) const { return undelivered; }
   void StopListening() { listening = false; }
   void Exit() { exited = true; }
+  const engine::Counters& counters() const { return counts; }
 
+  engine::Counters counts;
   std::vector<std::pair<uint32_t, CloseReason>> closed;
   std::vector<std::pair<uint32_t, CloseReason>> finished;
   bool listening = true;
@@ -240,7 +242,7 @@ TEST_F(EchoHandlerTest, PostsWhatHappenedInEachInterval) {
   Close(0, CloseReason::kReset);
   handler_->OnDeadline(engine_, start_ns_ + 2 * base::kNsPerSec);
   Data(0, 5);
-  handler_->Finish(start_ns_ + 2 * base::kNsPerSec + 1);
+  handler_->Finish(start_ns_ + 2 * base::kNsPerSec + 1, engine_.counts);
 
   auto first = board_.Take();
   ASSERT_TRUE(first);
@@ -258,12 +260,28 @@ TEST_F(EchoHandlerTest, PostsWhatHappenedInEachInterval) {
   EXPECT_FALSE(board_.Take());
 }
 
+// The kernel's thread that works for this engine alone costs what a thread of ours would.
+TEST_F(EchoHandlerTest, AnIntervalIsChargedForTheSqpollThread) {
+  constexpr int64_t kFar = base::kNsPerSec * 3'600;  // no test takes so much CPU time
+  Make();
+  engine_.counts.sq_thread_ns.Add(kFar);
+  handler_->OnDeadline(engine_, start_ns_ + base::kNsPerSec);
+  engine_.counts.sq_thread_ns.Add(2 * kFar);
+  handler_->Finish(start_ns_ + base::kNsPerSec + 1, engine_.counts);
+  for (int64_t charged : {kFar, 2 * kFar}) {
+    auto interval = board_.Take();
+    ASSERT_TRUE(interval);
+    EXPECT_GE(interval->counts.cpu_ns, charged);
+    EXPECT_LT(interval->counts.cpu_ns, charged + kFar);
+  }
+}
+
 TEST_F(EchoHandlerTest, AnIntervalSleptThroughIsPartOfTheNextPost) {
   Make();
   Open(0);
   Data(0, 1);
   handler_->OnDeadline(engine_, start_ns_ + 5 * base::kNsPerSec + 1);
-  handler_->Finish(start_ns_ + 5 * base::kNsPerSec + 2);
+  handler_->Finish(start_ns_ + 5 * base::kNsPerSec + 2, engine_.counts);
   auto interval = board_.Take();
   ASSERT_TRUE(interval);
   EXPECT_EQ(interval->counts.messages, 1u);
