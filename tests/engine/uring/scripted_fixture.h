@@ -73,8 +73,9 @@ class ScriptedTest : public ::testing::Test {
  protected:
   using TestEngine = Engine<RecordingHandler>;
 
-  void Start(Options options = {}, Capabilities caps = Everything(), unsigned sq_entries = 64,
-             unsigned cq_entries = 64, base::UniqueFd listener = base::UniqueFd(kListener)) {
+  void Start(Options options = {}, const Capabilities& caps = Everything(),
+             unsigned sq_entries = 64, unsigned cq_entries = 64,
+             base::UniqueFd listener = base::UniqueFd(kListener)) {
     if (options.buffers == 0) options.buffers = 4;
     if (options.buffer_bytes == 0) options.buffer_bytes = 64;
     auto ring = std::make_unique<ScriptedRing>(sq_entries, cq_entries);
