@@ -30,12 +30,15 @@ struct alignas(64) Counters {
   Counter submissions;   // SQEs handed to the kernel
   Counter completions;   // CQEs taken, or events returned by epoll_wait
 
-  Counter multishot_rearms;     // multishot requests that ended and were armed again
-  Counter bundles;              // receives that brought several provided buffers at once
-  Counter vectored_sends;       // sends of several provided buffers at once
-  Counter short_sends;          // sends that took only a part
-  Counter buffers_starved;      // receives that found no provided buffer (ENOBUFS)
-  Counter sends_spilled;        // sends cancelled and copied out to give buffers back to the pool
+  Counter multishot_rearms;  // multishot requests that ended and were armed again
+  Counter bundles;           // receives that brought several provided buffers at once
+  Counter vectored_sends;    // sends of several provided buffers at once
+  Counter zc_sends;          // zero-copy sends the kernel took bytes of
+  Counter zc_copied;         // of those, as notified, sends whose bytes were copied after all, as
+                             // on loopback all are; 0 before Linux 6.2, which does not tell
+  Counter short_sends;       // sends that took only a part
+  Counter buffers_starved;   // receives that found no provided buffer (ENOBUFS)
+  Counter sends_spilled;     // sends cancelled and copied out to give buffers back to the pool
   Counter backpressure_pauses;  // times a connection stopped being read because its peer was not
                                 // reading
   Counter cq_overflows;         // times the kernel had to keep completions aside, the CQ being full
@@ -70,6 +73,8 @@ inline constexpr std::array kCounterFields = {
     CounterField{"multishot_rearms", &Counters::multishot_rearms},
     CounterField{"bundles", &Counters::bundles},
     CounterField{"vectored_sends", &Counters::vectored_sends},
+    CounterField{"zc_sends", &Counters::zc_sends},
+    CounterField{"zc_copied", &Counters::zc_copied},
     CounterField{"short_sends", &Counters::short_sends},
     CounterField{"buffers_starved", &Counters::buffers_starved},
     CounterField{"sends_spilled", &Counters::sends_spilled},

@@ -44,6 +44,7 @@ constexpr Rule kRules[] = {
     // Of a bundle's several buffers only the last one's F_BUF_MORE is told, and the first may be
     // partly used: both save completions of long messages, and one of them at a time is enough.
     {FeatureId::kIncrementalBuffers, FeatureId::kBufferRing, FeatureId::kRecvBundle},
+    {FeatureId::kSendZcFixed, FeatureId::kSendZc, std::nullopt},
 };
 
 struct Preset {

@@ -37,8 +37,10 @@ enum class FeatureId : uint8_t {
   kPollFirst,
   kMinWait,
   kNapi,
+  kSendZc,
+  kSendZcFixed,
 };
-inline constexpr size_t kFeatureCount = 18;
+inline constexpr size_t kFeatureCount = 20;
 
 class FeatureSet {
  public:
@@ -110,6 +112,10 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
      "--wait batch:TIME in one call; no use with other ways to wait"},
     {FeatureId::kNapi, "napi", "6.9",
      "polls the network card before it sleeps; cannot help on loopback"},
+    {FeatureId::kSendZc, "send_zc", "6.0",
+     "sends from our memory; cannot help on loopback, where all is copied"},
+    {FeatureId::kSendZcFixed, "send_zc_fixed", "6.0",
+     "and from memory mapped once; no help on loopback; needs send_zc"},
 }};
 
 inline constexpr FeatureSet kAllFeatures = [] {
@@ -122,8 +128,12 @@ inline constexpr FeatureSet kAllFeatures = [] {
 // among them and come into use when the other one is switched off or not there. Off are those that
 // cost something everywhere and help in some places.
 inline constexpr FeatureSet kOffByDefault = {FeatureId::kIncrementalBuffers,
-                                             FeatureId::kDirectDescriptors, FeatureId::kSqpoll,
-                                             FeatureId::kPollFirst, FeatureId::kNapi};
+                                             FeatureId::kDirectDescriptors,
+                                             FeatureId::kSqpoll,
+                                             FeatureId::kPollFirst,
+                                             FeatureId::kNapi,
+                                             FeatureId::kSendZc,
+                                             FeatureId::kSendZcFixed};
 inline constexpr FeatureSet kDefaultFeatures = kAllFeatures - kOffByDefault;
 
 // What a program written for Linux 5.1 to 5.17 would use.

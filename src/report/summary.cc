@@ -113,7 +113,8 @@ void AddEngineStats(std::string& out, const NamedNumbers& stats) {
   constexpr std::string_view kNotable[] = {
       "multishot_rearms", "short_sends",       "buffers_starved", "sends_spilled",
       "cq_overflows",     "stale_completions", "accept_pauses",   "backpressure_pauses",
-      "accept_emfile",    "accept_errors",     "rejected"};
+      "accept_emfile",    "accept_errors",     "rejected",        "zc_sends",
+      "zc_copied"};
   std::vector<std::string> items;
   for (const auto& [name, value] : stats) {
     double number = AsDouble(value);

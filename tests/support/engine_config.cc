@@ -12,6 +12,7 @@ using engine::kDefaultFeatures;
 namespace {
 
 constexpr int64_t kGatherNs = 20'000;
+constexpr FeatureSet kZeroCopy = {FeatureId::kSendZc, FeatureId::kSendZcFixed};
 
 }  // namespace
 
@@ -38,6 +39,14 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
        .features = kIncremental - FeatureSet{FeatureId::kMultishotRecv},
        .buffers = 8,
        .buffer_bytes = 5000},
+      {.name = "zero_copy", .features = kDefaultFeatures | kZeroCopy},
+      {.name = "zero_copy_starved",
+       .features = kDefaultFeatures | kZeroCopy,
+       .buffers = 4,
+       .cq_entries = 4},
+      {.name = "zero_copy_own_buffers", .features = engine::kBaselineFeatures | kZeroCopy},
+      {.name = "zero_copy_direct_own_buffers",
+       .features = (kDirect - FeatureSet{FeatureId::kBufferRing}) | kZeroCopy},
       {.name = "one_shot_ring",
        .features = kDefaultFeatures - FeatureSet{FeatureId::kMultishotRecv},
        .buffers = 8},
@@ -61,6 +70,23 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
   return epoll;
 }
 
+namespace {
+
+// A feature that is off by default, with the rest and with each of the rest missing.
+void AddWith(const engine::FeatureInfo& one, FeatureSet features, std::vector<EngineConfig>& out) {
+  std::string name = "with_" + std::string(one.name);
+  out.push_back({.name = name, .kind = EngineKind::kUring, .features = features});
+  for (const engine::FeatureInfo& other : engine::kFeatureTable) {
+    if (other.id == one.id || !features.Has(other.id)) continue;
+    out.push_back({.name = name + "_no_" + std::string(other.name),
+                   .kind = EngineKind::kUring,
+                   .features = features,
+                   .missing = {other.id}});
+  }
+}
+
+}  // namespace
+
 std::vector<EngineConfig> LadderEngineConfigs() {
   std::vector<EngineConfig> out = {
       {.name = "best", .kind = EngineKind::kUring},
@@ -70,9 +96,9 @@ std::vector<EngineConfig> LadderEngineConfigs() {
   };
   for (const engine::FeatureInfo& one : engine::kFeatureTable) {
     if (!kDefaultFeatures.Has(one.id)) {
-      out.push_back({.name = "with_" + std::string(one.name),
-                     .kind = EngineKind::kUring,
-                     .features = With(kDefaultFeatures, one.id)});
+      FeatureSet features = With(kDefaultFeatures, one.id);
+      if (kZeroCopy.Has(one.id)) features.Add(FeatureId::kSendZc);
+      AddWith(one, features, out);
       continue;
     }
     std::string name = "no_" + std::string(one.name);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -45,6 +46,9 @@ class BufferRing {
 
   // Buffers the kernel can pick (once published).
   uint32_t free() const { return count_ - held_; }
+
+  // That of all buffers.
+  std::span<const std::byte> memory() const { return {memory_, size_t{count_} * bytes_}; }
 
   std::byte* Data(uint16_t id) const { return memory_ + size_t{id} * bytes_; }
 

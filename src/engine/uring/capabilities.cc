@@ -159,6 +159,34 @@ Trial TryPollFirst() {
   return trial;
 }
 
+// A zero-copy send that cannot go anywhere, with these flags (IORING_RECVSEND_FIXED_BUF: from a
+// registered buffer). A kernel that knows them gets as far as the socket, which says that it is not
+// connected; TCP because unix sockets do not do it.
+Trial TrySendZc(uint16_t flags) {
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
+  base::UniqueFd unconnected(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!unconnected.valid()) return Failed(errno);
+  std::byte byte{};
+  if ((flags & IORING_RECVSEND_FIXED_BUF) != 0) {
+    iovec buffer = {&byte, 1};
+    if (int result = ring->RegisterBuffers(&buffer, 1); result < 0) return Failed(-result);
+  }
+  io_uring_sqe* sqe = ring->GetSqe();
+  io_uring_prep_send_zc(sqe, unconnected.get(), &byte, 1, MSG_NOSIGNAL, flags);
+  sqe->user_data = 0;
+  Trial trial;
+  if (ring->SubmitAndWait(kTrialNs) >= 0) {
+    ring->Drain([&](const io_uring_cqe& cqe) {
+      bool result = (cqe.flags & IORING_CQE_F_NOTIF) == 0;
+      if (result) trial.works = cqe.res == -EPIPE || cqe.res == -ENOTCONN;
+    });
+  }
+  ring.reset();  // before the byte it may still use
+  return trial;
+}
+
 Trial TryMultishotAccept() {
   int error = 0;
   std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
@@ -270,6 +298,14 @@ int ProbeSetupFlags(unsigned& flags) {
   return 0;
 }
 
+// A shortage costs these features only: they are asked for by name, and the program then says so.
+void ProbeZeroCopy(Capabilities& caps) {
+  if (!HasOpcode(caps.opcodes, IORING_OP_SEND_ZC) || !TrySendZc(0).works) return;
+  caps.has.Add(FeatureId::kSendZc);
+  caps.send_zc_reports_usage = TrySendZc(IORING_SEND_ZC_REPORT_USAGE).works;
+  if (TrySendZc(IORING_RECVSEND_FIXED_BUF).works) caps.has.Add(FeatureId::kSendZcFixed);
+}
+
 void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts,
                std::string_view call = "io_uring_setup") {
   caps.resources_short = absence == Absence::kOutOfResources;
@@ -342,6 +378,7 @@ Capabilities ProbeCapabilities() {
   if (HasOpcode(caps.opcodes, kOpFixedFdInstall) && ring->RegisterFileTable(1) == 0) {
     caps.has.Add(FeatureId::kDirectDescriptors);
   }
+  ProbeZeroCopy(caps);
   if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);
   return caps;
 }

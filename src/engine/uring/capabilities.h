@@ -18,6 +18,10 @@
 //   poll_first         5.19   trying one on a socket pair
 //   multishot_accept   5.19   trying one on an abstract unix socket: F_MORE comes back
 //   multishot_recv     6.0    trying one on a socket pair: F_MORE comes back
+//   send_zc            6.0    trying one on an unconnected TCP socket: it fails as a send does
+//   send_zc_fixed      6.0    the same from a registered buffer
+//   its usage report   6.2    the same with the flag, by which it is asked for
+//   its SENDMSG_ZC     6.1    IORING_REGISTER_PROBE lists it
 //   single_issuer      6.0    io_uring_setup takes the flag
 //   defer_taskrun      6.1    io_uring_setup takes the flag
 //   recv_bundle        6.10   IORING_FEAT_RECVSEND_BUNDLE, and every byte of the self-test in order
@@ -53,6 +57,8 @@ struct Capabilities {
   unsigned setup_flags = 0;      // IORING_SETUP_* this kernel takes
   unsigned features = 0;         // IORING_FEAT_*
   std::vector<uint8_t> opcodes;  // supported ones, ascending
+
+  bool send_zc_reports_usage = false;  // whether the kernel copied after all
 
   FeatureSet has;
   // By FeatureId: why one that the kernel has is not among them; empty when it simply lacks it.

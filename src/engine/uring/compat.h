@@ -30,6 +30,10 @@
 #ifndef IORING_SETUP_NO_SQARRAY  // 6.6
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #endif
+#ifndef IORING_SEND_ZC_REPORT_USAGE  // 6.2
+#define IORING_SEND_ZC_REPORT_USAGE (1U << 3)
+#define IORING_NOTIF_USAGE_ZC_COPIED (1U << 31)
+#endif
 #ifndef IORING_FEAT_REG_REG_RING  // 6.3
 #define IORING_FEAT_REG_REG_RING (1U << 13)
 #endif

@@ -27,12 +27,13 @@ enum class Op : uint8_t {
   kWake,
   kWritable,  // poll of the WritableSet
   kInstall,   // an ordinary descriptor for a direct one
+  kSendZc,    // a zero-copy send: its result and its notification
 };
 
 // user_data: slot in bits 0-23, generation in 24-47, op in 48-51. For kAccept the slot is the
-// listener's number, or with direct descriptors the place that is kept for whoever comes; kWake and
-// kWritable use neither. A kCancel carries slot and generation of what
-// it cancels, and that op in bits 52-55.
+// listener's number, or with direct descriptors the place that is kept for whoever comes; for
+// kSendZc that of the send (Notifications); kWake and kWritable use neither. A kCancel carries slot
+// and generation of what it cancels, and that op in bits 52-55.
 struct UserData {
   static constexpr uint32_t kMask24 = (1u << 24) - 1;
 
@@ -129,6 +130,8 @@ struct Connection {
   bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
   bool holds_place : 1 = false;   // of the AcceptGate
   bool is_unix : 1 = false;       // a unix socket
+  bool zc_refused : 1 = false;    // the kernel will not send without copying
+  bool closed : 1 = false;        // told, only the slot is not free yet (own_buffer_sends)
 
   // Pieces of provided buffers waiting to be echoed, oldest first, linked in Core's PiecePool.
   uint32_t queue_head = kNoPiece;
@@ -143,6 +146,10 @@ struct Connection {
   uint32_t send_left = 0;
   uint32_t send_total = 0;
   VectoredSend* vector = nullptr;  // of a send of several buffers; the pool's
+  uint32_t zc_send = kNoSlot;      // number of the zero-copy send in flight
+  // Zero-copy sends that read the slot's own receive buffer and are not over: until then nothing is
+  // received into it, and nobody else gets it.
+  uint32_t own_buffer_sends = 0;
 
   std::unique_ptr<std::vector<std::byte>> spill;
   size_t spill_at = 0;  // first byte of it not yet sent

@@ -66,6 +66,7 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const
       new Core(options, caps, std::move(ring), std::move(writable), *std::move(wakeup)));
   core->SetUpFiles();
   RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers());
+  core->SetUpZeroCopy(caps);
   RINGECHO_RETURN_IF_ERROR(CheckRequired(options.features, core->plan_));
   core->features_ = DescribePlan(options.features, core->plan_);
   return core;
@@ -273,7 +274,7 @@ void Core::Address(io_uring_sqe* sqe, Op op, uint32_t slot) const {
 bool Core::CancelOp(uint32_t slot, Op op) {
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
-  io_uring_prep_cancel64(sqe, Tag(op, slot), 0);
+  io_uring_prep_cancel64(sqe, op == Op::kSend ? SendTag(slot, table_[slot]) : Tag(op, slot), 0);
   sqe->user_data = UserData::PackCancel(Tag(op, slot));
   return true;
 }
@@ -308,7 +309,7 @@ void Core::RestBeforePump(uint32_t slot) {
 // What this engine holds for the peer, and what the kernel does until it is acknowledged.
 std::optional<int64_t> Core::Undelivered(ConnId id) {
   Connection* c = Find(id);
-  if (c == nullptr) return 0;
+  if (c == nullptr || c->state == State::kClosing) return 0;
   int fd = PlainDescriptor(id.slot, *c);
   if (fd < 0) return std::nullopt;
   int in_kernel = 0;
@@ -447,12 +448,21 @@ std::optional<Closed> Core::OnClose(const io_uring_cqe& cqe) {
   uint32_t slot = UserData::Slot(cqe.user_data);
   Closed closed{Id(slot), c->reason};
   if (c->holds_place) options_.accept_gate->Leave();
+  counters_.open.Sub(1);
+  c->closed = true;
+  ++closed_slots_;
+  // The kernel may still send from the slot's own buffer, to a peer that takes its time. The
+  // connection has ended all the same; only the slot waits.
+  if (c->own_buffer_sends == 0) FreeSlot(slot);
+  return closed;
+}
+
+void Core::FreeSlot(uint32_t slot) {
   wants_pump_.Remove(slot);
   resting_.Remove(slot);
   table_.Free(slot);
-  counters_.open.Sub(1);
+  --closed_slots_;
   accept_again_ = true;
-  return closed;
 }
 
 void Core::TerminateAll() {
@@ -465,7 +475,7 @@ void Core::TerminateAll() {
 bool Core::idle() const {
   bool accepting = std::any_of(listeners_.begin(), listeners_.end(),
                                [](const Listener& l) { return l.accepts > 0; });
-  return table_.size() == 0 && !accepting;
+  return table_.size() == closed_slots_ && !accepting;
 }
 
 }  // namespace ringecho::engine::uring

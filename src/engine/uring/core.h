@@ -31,6 +31,8 @@
 #include "engine/uring/capabilities.h"
 #include "engine/uring/connection.h"
 #include "engine/uring/connection_buffers.h"
+#include "engine/uring/fixed_regions.h"
+#include "engine/uring/notifications.h"
 #include "engine/uring/piece_pool.h"
 #include "engine/uring/ring.h"
 #include "engine/uring/slot_list.h"
@@ -98,6 +100,8 @@ class Core {
     return received.rest_bytes == 0 ? Received{} : NextOfBundle(received);
   }
   Sent OnSend(const io_uring_cqe& cqe);
+  // Of a zero-copy send: its result, or its notification, which tells nothing.
+  Sent OnSendZc(const io_uring_cqe& cqe);
   std::optional<Closed> OnClose(const io_uring_cqe& cqe);
   void OnWatch(const io_uring_cqe& cqe);
   void OnInstall(const io_uring_cqe& cqe);
@@ -137,7 +141,7 @@ class Core {
 
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
-  size_t connections() const { return table_.size() - places_kept_; }
+  size_t connections() const { return table_.size() - places_kept_ - closed_slots_; }
   const Features& features() const { return features_; }
 
  private:
@@ -153,6 +157,7 @@ class Core {
        std::unique_ptr<WritableSet> writable, Wakeup wakeup);
   absl::Status SetUpBuffers();
   void SetUpFiles();
+  void SetUpZeroCopy(const Capabilities& caps);
   bool Uses(FeatureId id) const { return plan_.use.Has(id); }
 
   uint64_t Tag(Op op, uint32_t slot) const {
@@ -183,6 +188,12 @@ class Core {
   bool CancelOp(uint32_t slot, Op op);
   void SelectSource(uint32_t slot, Connection& c);
   void PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const;
+  // The user_data of the send that is in flight or about to be.
+  uint64_t SendTag(uint32_t slot, const Connection& c) const {
+    return c.zc_send == Notifications::kNone ? Tag(Op::kSend, slot)
+                                             : notifications_->Tag(c.zc_send);
+  }
+  Sent EndSend(uint32_t slot, Connection& c, int result);
   void WaitWritable(uint32_t slot, Connection& c);
   void EnterWritableSet(uint32_t slot, Connection& c);
   int PlainDescriptor(uint32_t slot, Connection& c);
@@ -194,6 +205,12 @@ class Core {
   void ReleaseSent(uint32_t slot, Connection& c, uint32_t taken);
   bool NothingToSend(const Connection& c) const;
 
+  bool MayZeroCopy(const Connection& c) const;
+  bool PrepareZeroCopy(uint32_t slot, Connection& c, io_uring_sqe* sqe);
+  int FixedIndex(uint32_t slot, const Connection& c) const;
+  void OnNotification(uint32_t number, ZcSend& send, int result);
+  void EndZeroCopy(uint32_t number, ZcSend& send);
+
   void Terminate(uint32_t slot, Connection& c, CloseReason reason);
   void TerminateWithErrno(uint32_t slot, Connection& c, int error);
   void EndOutput(uint32_t slot, Connection& c);
@@ -202,6 +219,7 @@ class Core {
   void OnPeerEof(uint32_t slot, Connection& c);
   void OnReceiveError(uint32_t slot, Connection& c, int error);
   void CloseNow(uint32_t slot, Connection& c);
+  void FreeSlot(uint32_t slot);
 
   void BeginDelivery(uint32_t slot, Connection& c, const Received& received);
   void StarveAfterBundle(uint32_t slot, Connection& c);
@@ -254,6 +272,10 @@ class Core {
   std::unique_ptr<ConnectionBuffers> own_buffers_;  // otherwise
   PiecePool pieces_;                                // with buffer_ring
   VectoredSends vectors_;
+  std::unique_ptr<Notifications> notifications_;  // with send_zc
+  FixedRegions fixed_regions_;                    // with send_zc_fixed and buffer_ring
+  bool sendmsg_zc_ = false;
+  uint16_t zc_flags_ = 0;
   uint64_t wake_count_ = 0;
   Wakeup wakeup_;
   std::unique_ptr<WritableSet> writable_;
@@ -282,6 +304,7 @@ class Core {
   bool more_work_ = false;  // something still needs an SQE: do not sleep
   uint32_t recycled_in_batch_ = 0;
   int64_t poller_accounted_ns_ = 0;
+  uint32_t closed_slots_ = 0;  // not free yet: notifications of sends from their buffers are due
 };
 
 }  // namespace ringecho::engine::uring

@@ -80,6 +80,7 @@ void Core::Drop(Received received) {
 
 void Core::GiveBack(uint16_t buffer) {
   if (buffer == kNoBuffer) return;
+  if (notifications_ != nullptr && notifications_->Defer(buffer)) return;
   if (buffers_->Release(buffer)) ++recycled_in_batch_;
 }
 
@@ -154,7 +155,8 @@ void Core::ServeStarved() {
   if (buffers_->free() == 0 && recycled_in_batch_ == 0) {
     uint32_t holders = holding_.size();
     ReclaimBuffers();
-    // A buffer that several hold comes back with the last of them, whose turn may be the next one.
+    // A buffer that several hold, or that a zero-copy send still reads, comes back with the last of
+    // them, whose turn may be the next one.
     if (holding_.size() < holders) more_work_ = true;
   }
   // Those just armed may stay idle and leave their buffers free: the others get their turn without

@@ -30,7 +30,7 @@ bool Core::PumpReceive(uint32_t slot, Connection& c) {
   // Not while the handler looks at bytes that the next receive might overwrite.
   if (!wanted || c.starved.linked || c.delivering) return true;
   // Without provided buffers a connection has one, which is free again once it is sent.
-  if (buffers_ == nullptr && c.source == SendSource::kOwn) return true;
+  if (buffers_ == nullptr && (c.source == SendSource::kOwn || c.own_buffer_sends > 0)) return true;
   return ArmReceive(slot, c);
 }
 
@@ -75,7 +75,7 @@ bool Core::ArmReceive(uint32_t slot, Connection& c) {
     sqe->flags = IOSQE_BUFFER_SELECT;
     sqe->buf_group = BufferRing::kGroup;
   } else if (int index = own_buffers_->SlotIndex(slot);
-             index != ConnectionBuffers::kNotRegistered) {
+             index != ConnectionBuffers::kNotRegistered && Uses(FeatureId::kFixedBuffers)) {
     io_uring_prep_read_fixed(sqe, c.fd, own_buffers_->Data(slot), own_buffers_->bytes(), 0, index);
   } else {
     io_uring_prep_rw(IORING_OP_RECV, sqe, c.fd, own_buffers_->Data(slot), own_buffers_->bytes(), 0);
@@ -231,8 +231,9 @@ bool Core::PumpSend(uint32_t slot, Connection& c) {
   if (c.source == SendSource::kNone || c.waits_writable) return true;
   io_uring_sqe* sqe = SqeFor(slot);
   if (sqe == nullptr) return false;
-  PrepareSend(slot, c, sqe);
+  if (!PrepareZeroCopy(slot, c, sqe)) PrepareSend(slot, c, sqe);
   Address(sqe, Op::kSend, slot);
+  sqe->user_data = SendTag(slot, c);
   c.send_armed = true;
   c.send_cancelled = false;
   return true;
@@ -287,7 +288,7 @@ void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
     return;
   }
   int index = ConnectionBuffers::kNotRegistered;
-  if (own_buffers_ != nullptr) {
+  if (own_buffers_ != nullptr && Uses(FeatureId::kFixedBuffers)) {
     if (c.source == SendSource::kOwn) index = own_buffers_->SlotIndex(slot);
     if (c.source == SendSource::kPayload) index = own_buffers_->payload_index();
   }
@@ -302,23 +303,26 @@ void Core::PrepareSend(uint32_t slot, Connection& c, io_uring_sqe* sqe) const {
 Sent Core::OnSend(const io_uring_cqe& cqe) {
   Connection* c = FindFor(cqe);
   if (c == nullptr) return {};
-  uint32_t slot = UserData::Slot(cqe.user_data);
+  return EndSend(UserData::Slot(cqe.user_data), *c, cqe.res);
+}
+
+Sent Core::EndSend(uint32_t slot, Connection& c, int result) {
   ConnId id = Id(slot);
-  c->send_armed = false;
+  c.send_armed = false;
   size_t done = 0;
-  if (cqe.res > 0) {
-    auto taken = std::min(static_cast<uint32_t>(cqe.res), c->send_left);
+  if (result > 0) {
+    auto taken = std::min(static_cast<uint32_t>(result), c.send_left);
     counters_.sends.Increment();
     counters_.bytes_sent.Add(taken);
-    done = AccountSent(slot, *c, taken);
-  } else if (cqe.res == 0) {
+    done = AccountSent(slot, c, taken);
+  } else if (result == 0) {
     // A stream socket never takes nothing of something; retrying could go on for ever.
-    TerminateWithErrno(slot, *c, EIO);
+    TerminateWithErrno(slot, c, EIO);
   } else {
-    OnSendFailed(slot, *c, -cqe.res);
+    OnSendFailed(slot, c, -result);
   }
-  bool alive = c->state == State::kOpen || c->state == State::kDraining;
-  Pump(slot, *c);
+  bool alive = c.state == State::kOpen || c.state == State::kDraining;
+  Pump(slot, c);
   return alive ? Sent{id, done} : Sent{};
 }
 

@@ -125,6 +125,11 @@ class Engine {
           handler_.OnSent(*this, s.id, s.bytes);
         }
         break;
+      case Op::kSendZc:
+        if (Sent s = core_->OnSendZc(cqe); s.bytes != 0 && !silent_) {
+          handler_.OnSent(*this, s.id, s.bytes);
+        }
+        break;
       case Op::kAccept:
         if (auto id = core_->OnAccept(cqe)) Opened(*id);
         break;

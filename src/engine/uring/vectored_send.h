@@ -23,6 +23,7 @@ class VectoredSend {
   VectoredSend& operator=(const VectoredSend&) = delete;
 
   bool full() const { return message_.msg_iovlen == kBuffersMax; }
+  size_t size() const { return message_.msg_iovlen; }
   uint32_t bytes() const { return bytes_; }
   const msghdr* message() const { return &message_; }
 

@@ -97,7 +97,7 @@ TEST_P(ConformanceTest, ClientSendsOnePayloadAfterAnother) {
 
 TEST_P(ConformanceTest, ClientSendsAPayloadThatDoesNotFitAtOnce) {
   base::UniqueFd listener = NewListener();
-  int small = 4096;
+  int small = ReceiveBuffer(4096);
   ASSERT_EQ(setsockopt(listener.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
   Conversation talk(RandomBytes(23, 4 << 20));
   TestClient client;

@@ -97,7 +97,7 @@ class ScriptedRing final : public MemoryRing {
 
   // What a send of one or several buffers is to send.
   static std::string Text(const io_uring_sqe& send) {
-    if (send.opcode == IORING_OP_SENDMSG) {
+    if (send.opcode == IORING_OP_SENDMSG || send.opcode == IORING_OP_SENDMSG_ZC) {
       const auto* message = reinterpret_cast<const msghdr*>(send.addr);
       std::string out;
       for (size_t i = 0; i < message->msg_iovlen; ++i) {

@@ -104,6 +104,7 @@ void SimKernel::Take(io_uring_sqe sqe) {
       TakeReceive(sqe);
       break;
     case Op::kSend:
+    case Op::kSendZc:
       TakeSend(sqe);
       break;
     case Op::kWatch:
@@ -141,7 +142,10 @@ void SimKernel::TakeSend(const io_uring_sqe& sqe) {
   if (socket.closed) Violation("send on a closed descriptor");
   if (socket.send) Violation("two sends on one socket");
   socket.send = SimSocket::Request(sqe);
-  if (!socket.send->may_wait) {
+  // Beyond the locked-memory limit, for one.
+  if (socket.send->zero_copy && Chance(3)) {
+    EndSend(socket, -ENOBUFS);
+  } else if (!socket.send->may_wait) {
     if (!SendSome(socket)) EndSend(socket, -EAGAIN);
   } else if (Chance(70)) {
     SendSome(socket);
@@ -221,13 +225,14 @@ bool SimKernel::StepSocket(SimSocket& socket) {
     return true;
   }
   if (NoticeHalfClose(socket)) return true;
+  if (Chance(20) && Notify(socket)) return true;
   switch (random_.Below(3)) {
     case 0:
-      return Arrive(socket) || Receive(socket) || SendSome(socket);
+      return Arrive(socket) || Receive(socket) || SendSome(socket) || Notify(socket);
     case 1:
-      return Receive(socket) || SendSome(socket) || Arrive(socket);
+      return Receive(socket) || SendSome(socket) || Arrive(socket) || Notify(socket);
     default:
-      return SendSome(socket) || Arrive(socket) || Receive(socket);
+      return SendSome(socket) || Arrive(socket) || Receive(socket) || Notify(socket);
   }
 }
 
@@ -326,17 +331,52 @@ uint32_t SimKernel::FillNextBuffer(SimSocket& socket, bool& used_up) {
 }
 
 std::string SimSocket::Request::Bytes(uint32_t from, uint32_t count) const {
-  if (message == nullptr) return {memory + from, count};
   std::string all;
-  for (size_t i = 0; i < message->msg_iovlen; ++i) {
-    all.append(static_cast<const char*>(message->msg_iov[i].iov_base), message->msg_iov[i].iov_len);
-  }
+  for (auto [data, length] : Pieces()) all.append(data, length);
   return all.substr(from, count);
 }
 
+std::vector<std::pair<const char*, size_t>> SimSocket::Request::Pieces() const {
+  if (message == nullptr) return {{memory, bytes}};
+  std::vector<std::pair<const char*, size_t>> pieces;
+  for (size_t i = 0; i < message->msg_iovlen; ++i) {
+    pieces.emplace_back(static_cast<const char*>(message->msg_iov[i].iov_base),
+                        message->msg_iov[i].iov_len);
+  }
+  return pieces;
+}
+
 void SimKernel::EndSend(SimSocket& socket, int res) {
-  Post(socket.send->user_data, res, 0);
+  SimSocket::Request& send = *socket.send;
+  // A send that failed has a notification, too, as a rule.
+  bool notifies = send.zero_copy && (res > 0 || Chance(80));
+  if (notifies) {
+    socket.notifications.push_back({.user_data = send.user_data,
+                                    .after_read = socket.echoed.size() + socket.in_flight.size(),
+                                    .memory = send.Pieces(),
+                                    .sent = send.Bytes(0, send.bytes)});
+  }
+  Post(send.user_data, res, notifies ? IORING_CQE_F_MORE : 0);
   socket.send.reset();
+}
+
+// They need not come in order.
+bool SimKernel::Notify(SimSocket& socket) {
+  size_t count = socket.notifications.size();
+  size_t first = count > 0 ? random_.Below(count) : 0;
+  for (size_t i = 0; i < count; ++i) {
+    size_t at = (first + i) % count;
+    const SimSocket::Notification& due = socket.notifications[at];
+    if (due.after_read > socket.echoed.size() && !socket.reset) continue;
+    std::string now;
+    for (auto [data, length] : due.memory) now.append(data, length);
+    if (now != due.sent) Violation("memory of a zero-copy send changed before its notification");
+    uint32_t copied = Chance(50) ? IORING_NOTIF_USAGE_ZC_COPIED : 0;
+    Post(due.user_data, static_cast<int>(copied), IORING_CQE_F_NOTIF);
+    socket.notifications.erase(socket.notifications.begin() + static_cast<ptrdiff_t>(at));
+    return true;
+  }
+  return false;
 }
 
 // With MSG_WAITALL the kernel goes on by itself until all is taken, mostly.

@@ -3,9 +3,10 @@
 // It does what io_uring does with the operations the engine uses, and everything it may do is
 // left to chance within what the real one promises: which socket makes progress, how many bytes a
 // receive or a send takes, when a multishot ends, whether a cancel comes before or after what it
-// cancels, how many entries a submission takes. What the engine must never do (close a descriptor
-// with a request in flight, two sends at once, use of a buffer the kernel owns) is reported as a
-// violation.
+// cancels, how many entries a submission takes, when the notification of a zero-copy send comes
+// once the far end has read its bytes. What the engine must never do (close a descriptor with a
+// request in flight, two sends at once, use of a buffer the kernel owns, memory of a zero-copy send
+// changed before its notification) is reported as a violation.
 #ifndef RINGECHO_TESTS_ENGINE_URING_SIM_KERNEL_H_
 #define RINGECHO_TESTS_ENGINE_URING_SIM_KERNEL_H_
 
@@ -18,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -50,7 +52,8 @@ struct SimSocket {
           bundle((sqe.ioprio & IORING_RECVSEND_BUNDLE) != 0 && sqe.opcode == IORING_OP_RECV),
           may_wait((sqe.msg_flags & MSG_DONTWAIT) == 0 || !HasMessageFlags(sqe)),
           waits_for_all(HasMessageFlags(sqe) && (sqe.msg_flags & MSG_WAITALL) != 0) {
-      if (sqe.opcode != IORING_OP_SENDMSG) return;
+      zero_copy = sqe.opcode == IORING_OP_SEND_ZC || sqe.opcode == IORING_OP_SENDMSG_ZC;
+      if (sqe.opcode != IORING_OP_SENDMSG && sqe.opcode != IORING_OP_SENDMSG_ZC) return;
       message = reinterpret_cast<const msghdr*>(sqe.addr);
       bytes = 0;
       for (size_t i = 0; i < message->msg_iovlen; ++i) {
@@ -58,11 +61,13 @@ struct SimSocket {
       }
     }
     static bool HasMessageFlags(const io_uring_sqe& sqe) {
-      return sqe.opcode == IORING_OP_SEND || sqe.opcode == IORING_OP_SENDMSG;
+      return sqe.opcode == IORING_OP_SEND || sqe.opcode == IORING_OP_SENDMSG ||
+             sqe.opcode == IORING_OP_SEND_ZC || sqe.opcode == IORING_OP_SENDMSG_ZC;
     }
     // Bytes [from, from + count) of what is to be sent, read when they are sent: memory that was
     // given up too early shows.
     std::string Bytes(uint32_t from, uint32_t count) const;
+    std::vector<std::pair<const char*, size_t>> Pieces() const;
 
     uint64_t user_data;
     char* memory;
@@ -73,8 +78,18 @@ struct SimSocket {
     bool bundle;
     bool may_wait;
     bool waits_for_all;
+    bool zero_copy = false;
     uint32_t done = 0;
   };
+  // A zero-copy send whose result has been told. The stack reads its memory until the notification,
+  // which comes after the far end has read what was sent, or the connection is lost.
+  struct Notification {
+    uint64_t user_data;
+    uint64_t after_read;  // bytes in all
+    std::vector<std::pair<const char*, size_t>> memory;
+    std::string sent;
+  };
+  std::deque<Notification> notifications;
   std::optional<Request> receive;
   std::optional<Request> send;
   std::optional<uint64_t> watch;
@@ -122,6 +137,7 @@ class SimKernel final : public MemoryRing {
   void TakeReceive(const io_uring_sqe& sqe);
   void TakeSend(const io_uring_sqe& sqe);
   bool NoticeHalfClose(SimSocket& socket);
+  bool Notify(SimSocket& socket);
   bool ReportWritable();
   void Cancel(const io_uring_sqe& sqe);
   void Close(const io_uring_sqe& sqe);

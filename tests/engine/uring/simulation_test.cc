@@ -19,6 +19,7 @@ constexpr FeatureSet kWithoutBundles = kDefaultFeatures - FeatureSet{FeatureId::
 const FeatureSet kIncremental = With(kDefaultFeatures, FeatureId::kIncrementalBuffers);
 const FeatureSet kDirect = With(kDefaultFeatures, FeatureId::kDirectDescriptors);
 constexpr FeatureSet kFixedRung = kDefaultFeatures - FeatureSet{FeatureId::kBufferRing};
+constexpr FeatureSet kZeroCopy = {FeatureId::kSendZc, FeatureId::kSendZcFixed};
 
 struct Scenario {
   std::string name;
@@ -80,7 +81,8 @@ class SimulationTest : public ::testing::TestWithParam<Scenario> {
  protected:
   void Simulate(uint64_t seed);
 
-  uint64_t bundles_ = 0;  // in all runs so far
+  uint64_t bundles_ = 0;          // in all runs so far
+  uint64_t zero_copy_sends_ = 0;  // likewise
 
  private:
   void CheckClient(const SimSocket& socket, const std::string& sent, bool disturbed);
@@ -128,6 +130,8 @@ void SimulationTest::Simulate(uint64_t seed) {
   Capabilities caps;
   caps.available = true;
   caps.has = kAllFeatures;
+  caps.opcodes = {IORING_OP_SENDMSG_ZC};
+  caps.send_zc_reports_usage = true;
   Options options;
   options.max_connections = scenario.places;
   options.features.wanted = scenario.features;
@@ -150,6 +154,7 @@ void SimulationTest::Simulate(uint64_t seed) {
   EXPECT_EQ((*engine)->connections(), 0u);
   EXPECT_EQ((*engine)->counters().stale_completions.Get(), 0u);
   bundles_ += (*engine)->counters().bundles.Get();
+  zero_copy_sends_ += (*engine)->counters().zc_sends.Get();
   if (scenario.features.Has(FeatureId::kBufferRing)) {
     EXPECT_EQ(kernel.BuffersFree(), scenario.buffers) << "all buffers are back";
   }
@@ -175,6 +180,9 @@ TEST_P(SimulationTest, EveryByteComesBackOnceAndInOrder) {
   DropUnusable(plan);
   bool can_bundle = plan.use.Has(FeatureId::kRecvBundle) && GetParam().buffers > 1;
   EXPECT_EQ(bundles_ > 0, can_bundle);
+  // Of one buffer no half is left for it.
+  bool zero_copy = GetParam().features.Has(FeatureId::kSendZc) && GetParam().buffers > 1;
+  EXPECT_EQ(zero_copy_sends_ > 0, zero_copy);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -262,6 +270,49 @@ INSTANTIATE_TEST_SUITE_P(
                  .buffers = 8,
                  .not_reading = 2,
                  .close_percent = 2},
+        Scenario{.name = "ZeroCopy", .features = kDefaultFeatures | kZeroCopy, .buffers = 64},
+        Scenario{.name = "ZeroCopyStarved",
+                 .features = kDefaultFeatures | kZeroCopy,
+                 .buffers = 2,
+                 .cq_entries = 4},
+        Scenario{.name = "ZeroCopyNotReading",
+                 .features = kDefaultFeatures | kZeroCopy,
+                 .buffers = 8,
+                 .clients = 8,
+                 .not_reading = 5},
+        Scenario{.name = "ZeroCopyNotReadingOneBuffer",
+                 .features = kDefaultFeatures | kZeroCopy,
+                 .buffers = 1,
+                 .clients = 4,
+                 .not_reading = 3},
+        Scenario{.name = "ZeroCopyManyHolders",
+                 .features = kDefaultFeatures | kZeroCopy,
+                 .buffers = 48,
+                 .clients = 50,
+                 .not_reading = 45},
+        Scenario{.name = "ZeroCopyLosses",
+                 .features = kDefaultFeatures | kZeroCopy,
+                 .buffers = 6,
+                 .clients = 8,
+                 .not_reading = 2,
+                 .reset_percent = 1,
+                 .close_percent = 3},
+        Scenario{.name = "ZeroCopyIncremental",
+                 .features = kIncremental | kZeroCopy,
+                 .buffers = 6,
+                 .buffer_bytes = 64,
+                 .clients = 8,
+                 .not_reading = 4},
+        Scenario{.name = "ZeroCopyFixed",
+                 .features = kFixedRung | kZeroCopy,
+                 .clients = 6,
+                 .not_reading = 2},
+        Scenario{.name = "ZeroCopyFixedLosses",
+                 .features = kFixedRung | kZeroCopy,
+                 .clients = 8,
+                 .not_reading = 2,
+                 .reset_percent = 1,
+                 .close_percent = 3},
         Scenario{
             .name = "OneShot", .features = {}, .clients = 6, .not_reading = 2, .reset_percent = 1}),
     [](const auto& scenario) { return scenario.param.name; });

@@ -70,6 +70,7 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
            Case{"baseline,+vectored_send", "vectored_send needs buffer_ring; add +buffer_ring"},
            Case{"-multishot_recv,+recv_bundle", "recv_bundle needs multishot_recv"},
            Case{"+incremental_buffers", "excludes recv_bundle; add -recv_bundle"},
+           Case{"+send_zc_fixed", "send_zc_fixed needs send_zc; add +send_zc"},
            Case{"baseline,+incremental_buffers", "incremental_buffers needs buffer_ring"},
            Case{"+sqpoll,+defer_taskrun",
                 "defer_taskrun excludes sqpoll (whose thread makes the completions); add -sqpoll"},
@@ -85,6 +86,7 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
   // Switching off what a default feature needs is no contradiction.
   EXPECT_TRUE(ParseFeatures("-buffer_ring").ok());
   EXPECT_TRUE(ParseFeatures("-defer_taskrun,+coop_taskrun").ok());
+  EXPECT_TRUE(ParseFeatures("+send_zc,+send_zc_fixed").ok());
   EXPECT_TRUE(ParseFeatures("-recv_bundle,+incremental_buffers").ok());
   // What is only on by default gives way.
   EXPECT_TRUE(ParseFeatures("+sqpoll").ok());
