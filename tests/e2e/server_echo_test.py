@@ -206,6 +206,24 @@ def test_features_are_switched_and_told(features, run, start_server, run_load, v
         assert [name for name, on in effective.items() if on] == ["fixed_buffers"]
 
 
+@pytest.mark.parametrize("size", ["64", "64k"])
+@pytest.mark.parametrize("rest", ["best", "baseline"])
+def test_zero_copy_sends_are_verified_and_counted(rest, size, run, start_server, run_load,
+                                                  validated):
+    require("io_uring")
+    require_features("+send_zc", run)
+    features = f"{rest},+send_zc"
+    server = start_server("--features", features, engine="io_uring")
+    ended, result = run_load(server.address, "--engine", "io_uring", "--features", features,
+                             "-c", "64", "-n", "10", "-s", size)
+    assert ended.code == 0, ended.err
+    assert server.stop().code == 0
+    for stats in (result["engine_stats"], validated(server.json_path)["engine_stats"]):
+        # Not all where memory may not be pinned.
+        assert 0 < stats["zc_sends"] <= stats["sends"]
+        assert stats["stale_completions"] == 0
+
+
 def test_the_list_of_features(run):
     for program in (programs.SERVER, programs.LOAD):
         ended = run([program, "--features", "list"])

@@ -371,7 +371,6 @@ TEST_F(ScriptedZcTest, ReclaimingGoesOnBehindHoldersWhoseBuffersAreRead) {
   std::vector<io_uring_sqe> stuck = ring_->Taken(Op::kSendZc);
   EXPECT_THAT(stuck, SizeIs(kPool / 2));
   EXPECT_EQ(ring_->BuffersFree(), 0u);
-  // Each has taken a byte and is to be sent on, which the ring has no room for.
   ring_->Forget();
   ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
   for (int round = 0; round < 4 && ring_->BuffersFree() == 0; ++round) {
