@@ -294,11 +294,21 @@ void Core::OnCancel(const io_uring_cqe& cqe) {
   }
   Connection* c = table_.Find(slot, UserData::Generation(cqe.user_data), UserData::kMask24);
   if (c == nullptr) return;
-  if (target == Op::kConnect) c->connect_cancelled = false;
-  if (target == Op::kReceive) c->receive_cancelled = false;
-  if (target == Op::kSend) c->send_cancelled = false;
-  if (target == Op::kWatch) c->watch_cancelled = false;
-  RestBeforePump(slot);
+  bool in_flight = false;
+  if (target == Op::kConnect) {
+    c->connect_cancelled = false;
+    in_flight = c->connect_armed;
+  } else if (target == Op::kReceive) {
+    c->receive_cancelled = false;
+    in_flight = c->receive_armed;
+  } else if (target == Op::kSend) {
+    c->send_cancelled = false;
+    in_flight = c->send_armed;
+  } else if (target == Op::kWatch) {
+    c->watch_cancelled = false;
+    in_flight = c->watch_armed;
+  }
+  if (in_flight) RestBeforePump(slot);
 }
 
 void Core::RestBeforePump(uint32_t slot) {

@@ -79,8 +79,11 @@ class Engine {
     return absl::OkStatus();
   }
 
-  // For tests that are the kernel: one turn of the loop, as Run has it.
-  absl::Status RunBatchForTest() { return RunBatch(core_->NextDeadline()); }
+  // For tests that are the kernel: one turn of the loop, as Run has it. At its end it is so much
+  // later than by the clock.
+  absl::Status RunBatchForTest(int64_t later_ns = 0) {
+    return RunBatch(core_->NextDeadline(), later_ns);
+  }
 
   const Counters& counters() const { return core_->counters(); }
   size_t connections() const { return core_->connections(); }
@@ -103,11 +106,11 @@ class Engine {
 
   // One turn of the loop: submit and wait, take every completion, then the deadlines, then what
   // the batch left to do. One submission and one publication of buffers per turn.
-  absl::Status RunBatch(int64_t deadline_ns) {
+  absl::Status RunBatch(int64_t deadline_ns, int64_t later_ns = 0) {
     absl::Status status = core_->Wait(deadline_ns);
     if (!status.ok()) return status;
     core_->Drain([this](const io_uring_cqe& cqe) { Dispatch(cqe); });
-    int64_t now = base::NowNs();
+    int64_t now = base::NowNs() + later_ns;
     if (!silent_ && handler_.NextDeadline() <= now) handler_.OnDeadline(*this, now);
     core_->EndBatch(now);
     return absl::OkStatus();
