@@ -22,6 +22,14 @@ inline constexpr uint32_t kDefaultIncrementalBufferBytes = 64 * 1024;
 // large one costs nothing for small messages and saves calls for large ones.
 inline constexpr uint32_t kDefaultEpollReadBytes = 64 * 1024;
 
+// A message of 64 KiB can be echoed without a pause. The backlog of one peer that does not read is
+// a 256th of the pool.
+inline constexpr uint32_t kDefaultHighWaterBytes = 64 * 1024;
+constexpr uint32_t LowWaterBytes(uint32_t high_water_bytes) { return high_water_bytes / 4; }
+
+// Provided buffers left below which the heaviest connections stop receiving.
+constexpr uint32_t PoolLowWater(uint32_t buffers) { return buffers / 8; }
+
 // What an engine makes of Options::buffers and Options::buffer_bytes. `incremental`: with
 // incremental_buffers.
 constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked, bool incremental) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/defaults.h"
 #include "engine/feature_set.h"
 #include "engine/wait.h"
 
@@ -45,10 +46,11 @@ struct Options {
   uint32_t buffers = 0;
   uint32_t buffer_bytes = 0;
 
-  // Bytes queued for a peer that does not read at which the engine stops receiving from it, and at
-  // which it starts again.
-  uint32_t high_water_bytes = 64 * 1024;
-  uint32_t low_water_bytes = 16 * 1024;
+  // io_uring: bytes queued for a peer that does not read beyond which the engine stops receiving
+  // from it, and at which it starts again. While few provided buffers are left, whoever has more
+  // than the low mark stops, so that the heaviest give way first.
+  uint32_t high_water_bytes = kDefaultHighWaterBytes;
+  uint32_t low_water_bytes = LowWaterBytes(kDefaultHighWaterBytes);
 
   // Memory that Send may point into; registered with the kernel where that helps. Must outlive the
   // engine. Empty for a handler that only echoes.

@@ -35,6 +35,9 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
                 "at most so many open at once; further clients wait in the backlog",
                 "what descriptors allow")
       ->group(kServer);
+  cli::AddSize(app, "--high-water", options.high_water_bytes, {1, 1 << 30},
+               "io_uring: receive no more from a peer that has more than this to read", "64k")
+      ->group(kServer);
   cli::AddDuration(app, "--idle-timeout", options.idle_timeout_ns, {base::kNsPerMs, kTimeMax},
                    "close connections idle for so long", "never")
       ->group(kServer);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/options.h"
+#include "engine/defaults.h"
 
 namespace ringecho::server {
 
@@ -18,6 +19,7 @@ struct Options {
   app::CommonOptions common;
   std::vector<std::string> listen = {"127.0.0.1:8888"};
   int64_t backlog = 4096;
+  int64_t high_water_bytes = engine::kDefaultHighWaterBytes;
   int64_t max_connections = 0;  // 0: as many as descriptors allow
   int64_t idle_timeout_ns = 0;  // 0: none
   int64_t duration_ns = 0;      // 0: until a signal

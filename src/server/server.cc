@@ -188,6 +188,8 @@ absl::Status ServerRun::PlanConnections(int64_t limit) {
   engine_options_.features = options_.common.features;
   if (room->direct) engine_options_.features.wanted.Add(engine::FeatureId::kDirectDescriptors);
   engine_options_.wait = options_.common.wait;
+  engine_options_.high_water_bytes = static_cast<uint32_t>(options_.high_water_bytes);
+  engine_options_.low_water_bytes = engine::LowWaterBytes(engine_options_.high_water_bytes);
   engine_options_.buffers = static_cast<uint32_t>(options_.common.buffers);
   engine_options_.buffer_bytes = static_cast<uint32_t>(options_.common.buffer_bytes);
   return absl::OkStatus();
@@ -395,6 +397,7 @@ void ServerRun::FillConfig() {
   config.extra.emplace_back("max_connections_limited", options_.max_connections > 0);
   config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);
   config.extra.emplace_back("backlog", options_.backlog);
+  config.extra.emplace_back("high_water_bytes", options_.high_water_bytes);
   app::DescribeBuffers(choice_.kind, state_.front().features, options_.common.buffers,
                        options_.common.buffer_bytes, config.extra);
   config.extra.emplace_back("interval_ns", options_.common.interval_ns);

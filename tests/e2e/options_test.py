@@ -54,6 +54,7 @@ SERVER = [
     (["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:x"], ["--listen", '"127.0.0.1:x"']),
     (["--backlog", "0"], ["--backlog", '"0"', "1 to"]),
     (["--max-connections", "0"], ["--max-connections", '"0"', "1 to"]),
+    (["--high-water", "0"], ["--high-water", '"0"', "1 to"]),
     (["--idle-timeout", "0"], ["--idle-timeout", '"0"', "1ms to"]),
     (["--duration", "soon"], ["--duration", '"soon"', "takes a time"]),
 ]

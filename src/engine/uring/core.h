@@ -23,6 +23,7 @@
 #include "base/slot_table.h"
 #include "base/unique_fd.h"
 #include "engine/counters.h"
+#include "engine/defaults.h"
 #include "engine/feature_set.h"
 #include "engine/features.h"
 #include "engine/options.h"
@@ -237,6 +238,9 @@ class Core {
   void Spill(uint32_t slot, Connection& c);
   void RecycleQueue(uint32_t slot, Connection& c);
   void ServeStarved();
+  bool PoolIsLow() const {
+    return buffers_ != nullptr && buffers_->free() < PoolLowWater(buffers_->count());
+  }
   void ReclaimBuffers();
 
   std::optional<ConnId> Adopt(int fd, bool holds_place, bool is_unix);

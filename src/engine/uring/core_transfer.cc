@@ -14,11 +14,11 @@ namespace ringecho::engine::uring {
 
 // False when it found the submission queue full.
 bool Core::PumpReceive(uint32_t slot, Connection& c) {
-  if (c.queued_bytes >= options_.high_water_bytes && !c.paused) {
+  if (c.queued_bytes <= options_.low_water_bytes) {
+    c.paused = false;
+  } else if (!c.paused && (c.queued_bytes > options_.high_water_bytes || PoolIsLow())) {
     c.paused = true;
     counters_.backpressure_pauses.Increment();
-  } else if (c.queued_bytes <= options_.low_water_bytes) {
-    c.paused = false;
   }
   bool wanted = (c.state == State::kOpen && !c.paused) || c.state == State::kLingering;
   if (c.receive_armed) {

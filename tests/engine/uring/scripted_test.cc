@@ -413,7 +413,7 @@ TEST_F(ScriptedTest, EveryEchoedByteIsToldOnceHoweverItIsSent) {
 }
 
 TEST_F(ScriptedTest, StopsReadingFromAPeerThatDoesNotReadAndStartsAgain) {
-  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  Start({.buffers = 8, .high_water_bytes = 3, .low_water_bytes = 1});
   ConnId id = Accept();
   ring_->Forget();
   ring_->CompleteWithData(Tag(Op::kReceive, id), "ab");
@@ -435,6 +435,30 @@ TEST_F(ScriptedTest, StopsReadingFromAPeerThatDoesNotReadAndStartsAgain) {
   Turn();
   EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
   EXPECT_EQ(handler_.received, (std::vector<std::string>{"ab", "cd", "e"}));
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, AMessageAsLongAsTheHighWaterMarkNeedsNoPause) {
+  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "abcd");
+  Turn();
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 0u);
+}
+
+TEST_F(ScriptedTest, WhileFewBuffersAreLeftTheHeaviestStopReceivingFirst) {
+  Start({.buffers = 16, .high_water_bytes = 1000, .low_water_bytes = 2});
+  ConnId heavy = Accept(1000);
+  ConnId light = Accept(1001);
+  ring_->Forget();
+  for (int i = 0; i < 14; ++i) ring_->CompleteWithData(Tag(Op::kReceive, heavy), "a");
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), IsEmpty()) << "two are left, an eighth";
+  ring_->CompleteWithData(Tag(Op::kReceive, light), "b");
+  ring_->CompleteWithData(Tag(Op::kReceive, heavy), "a");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kReceive, heavy));
   EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 1u);
 }
 
@@ -825,7 +849,7 @@ TEST_F(ScriptedTest, ASendToAHalfClosedPeerDoesNotWaitInTheKernel) {
 }
 
 TEST_F(ScriptedTest, WhileNothingIsReceivedAWatchTellsOfTheHalfClose) {
-  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  Start({.buffers = 8, .high_water_bytes = 3, .low_water_bytes = 1});
   ConnId id = Accept();
   ring_->CompleteWithData(Tag(Op::kReceive, id), "abcd");
   Turn();
