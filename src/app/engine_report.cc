@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "base/units.h"
 #include "engine/defaults.h"
+#include "stats/usage.h"
 
 #if RINGECHO_HAVE_URING
 #include "engine/uring/capabilities.h"
@@ -28,7 +33,9 @@ CounterSums& CounterSums::operator+=(const CounterSums& other) {
 
 CounterSums CounterSums::operator-(const CounterSums& earlier) const {
   CounterSums out = *this;
-  for (size_t i = 0; i < values_.size(); ++i) out.values_[i] -= earlier.values_[i];
+  for (size_t i = 0; i < values_.size(); ++i) {
+    if (!engine::kCounterFields[i].is_gauge) out.values_[i] -= earlier.values_[i];
+  }
   return out;
 }
 
@@ -103,21 +110,35 @@ report::IoUring DescribeIoUring() {
   return out;
 }
 
-std::string SnapshotText(std::string_view heading, const CounterSums& sums) {
+report::EngineWork WorkOf(const stats::IntervalCounts& counts) {
+  return {.messages = static_cast<int64_t>(counts.messages),
+          .syscalls = static_cast<int64_t>(counts.syscalls),
+          .enter_calls = static_cast<int64_t>(counts.enter_calls),
+          .completions = static_cast<int64_t>(counts.completions)};
+}
+
+std::string SnapshotText(std::string_view heading, const CounterSums& sums, int64_t messages) {
   constexpr size_t kColumns = 80;
+  std::vector<std::string> items;
+  for (const auto& [name, value] : EngineStats(sums, messages)) {
+    if (const double* ratio = std::get_if<double>(&value)) {
+      items.push_back(absl::StrFormat("%s %.3f", name, *ratio));
+    } else if (int64_t count = std::get<int64_t>(value); count != 0) {
+      items.push_back(absl::StrCat(name, " ", base::FormatThousands(count)));
+    }
+  }
+  if (absl::StatusOr<int64_t> workers = stats::CountIoWorkers(); workers.ok()) {
+    items.push_back(absl::StrCat("iou_workers ", *workers));
+  }
   std::string out = absl::StrCat(base::ToAbsl(heading), "\n");
   std::string line = " ";
-  for (size_t i = 0; i < engine::kCounterFields.size(); ++i) {
-    if (sums.GetByIndex(i) == 0) continue;
-    std::string item = absl::StrCat(" ", base::ToAbsl(engine::kCounterFields[i].name), " ",
-                                    base::FormatThousands(sums.GetByIndex(i)), ",");
-    if (line.size() + item.size() > kColumns) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (line.size() + 1 + items[i].size() + 1 > kColumns) {
       absl::StrAppend(&out, line, "\n");
       line = " ";
     }
-    line += item;
+    absl::StrAppend(&line, " ", items[i], i + 1 < items.size() ? "," : "");
   }
-  if (line.back() == ',') line.pop_back();
   return absl::StrCat(out, line, "\n");
 }
 

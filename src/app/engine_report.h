@@ -10,7 +10,9 @@
 #include "engine/choice.h"
 #include "engine/counters.h"
 #include "engine/features.h"
+#include "report/live.h"
 #include "report/result.h"
+#include "stats/intervals.h"
 
 namespace ringecho::app {
 
@@ -22,6 +24,7 @@ class CounterSums {
   explicit CounterSums(const engine::Counters& counters);
 
   CounterSums& operator+=(const CounterSums& other);
+  // What was counted since; gauges stay what they are.
   CounterSums operator-(const CounterSums& earlier) const;
 
   int64_t Get(stats::Counter engine::Counters::*member) const;
@@ -47,8 +50,12 @@ void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, 
 // For the environment of a result: what io_uring offers on this kernel.
 report::IoUring DescribeIoUring();
 
-// For SIGUSR1: "accepted 12, open 3, ..." of the counters that are not 0, wrapped at 80 columns.
-std::string SnapshotText(std::string_view heading, const CounterSums& sums);
+// What live lines tell of an interval.
+report::EngineWork WorkOf(const stats::IntervalCounts& counts);
+
+// For SIGUSR1: "accepted 12, open 3, ..." of the counters that are not 0 and, as EngineStats, what
+// they were per message and enter, and the io-wq workers there are now; wrapped at 80 columns.
+std::string SnapshotText(std::string_view heading, const CounterSums& sums, int64_t messages);
 
 }  // namespace ringecho::app
 

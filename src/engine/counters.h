@@ -37,6 +37,8 @@ struct alignas(64) Counters {
   Counter zc_copied;         // of those, as notified, sends whose bytes were copied after all, as
                              // on loopback all are; 0 before Linux 6.2, which does not tell
   Counter short_sends;       // sends that took only a part
+  Counter buffers_held;      // provided buffers whose bytes wait to be sent, when the last batch of
+                             // completions ended (a gauge)
   Counter buffers_starved;   // receives that found no provided buffer (ENOBUFS)
   Counter sends_spilled;     // sends cancelled and copied out to give buffers back to the pool
   Counter backpressure_pauses;  // times a connection stopped being read because its peer was not
@@ -55,11 +57,12 @@ struct alignas(64) Counters {
 struct CounterField {
   std::string_view name;
   stats::Counter Counters::*member;
+  bool is_gauge = false;  // what is now: the later of two values, not their difference
 };
 inline constexpr std::array kCounterFields = {
     CounterField{"accepted", &Counters::accepted},
     CounterField{"connected", &Counters::connected},
-    CounterField{"open", &Counters::open},
+    CounterField{"open", &Counters::open, true},
     CounterField{"receives", &Counters::receives},
     CounterField{"sends", &Counters::sends},
     CounterField{"bytes_received", &Counters::bytes_received},
@@ -76,6 +79,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"zc_sends", &Counters::zc_sends},
     CounterField{"zc_copied", &Counters::zc_copied},
     CounterField{"short_sends", &Counters::short_sends},
+    CounterField{"buffers_held", &Counters::buffers_held, true},
     CounterField{"buffers_starved", &Counters::buffers_starved},
     CounterField{"sends_spilled", &Counters::sends_spilled},
     CounterField{"backpressure_pauses", &Counters::backpressure_pauses},

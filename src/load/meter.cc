@@ -18,6 +18,7 @@ void Meter::Begin(int64_t start_ns) {
   cpu_start_ns_ = base::NowNs();
   cpu_before_ns_ = CpuNs();
   engine_at_start_ = app::CounterSums(*counters_);
+  engine_before_ = engine_at_start_;
 }
 
 void Meter::CloseInterval(uint64_t exceptions, int64_t open_connections) {
@@ -46,6 +47,13 @@ void Meter::Post(int64_t end_ns, uint64_t exceptions, int64_t open_connections) 
   interval_.errors = exceptions - exceptions_before_;
   interval_.cpu_ns = cpu_ns - cpu_before_ns_;
   interval_.open_connections = open_connections;
+  const app::CounterSums engine(*counters_);
+  const auto since = [&](stats::Counter engine::Counters::*counter) {
+    return static_cast<uint64_t>(engine.Get(counter) - engine_before_.Get(counter));
+  };
+  interval_.syscalls = since(&engine::Counters::syscalls);
+  interval_.enter_calls = since(&engine::Counters::enter_calls);
+  interval_.completions = since(&engine::Counters::completions);
   measured_.messages += interval_.messages;
   measured_.bytes += interval_.bytes;
   // A message is recorded once, in its interval; the whole is their sum. All histograms of the
@@ -54,6 +62,7 @@ void Meter::Post(int64_t end_ns, uint64_t exceptions, int64_t open_connections) 
   latency_ = board_->Post(worker_, index_++, interval_, std::move(latency_));
   exceptions_before_ = exceptions;
   cpu_before_ns_ = cpu_ns;
+  engine_before_ = engine;
   interval_ = {.start_ns = end_ns};
 }
 

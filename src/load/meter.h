@@ -74,6 +74,7 @@ class Meter {
   stats::IntervalCounts interval_;
   std::unique_ptr<stats::Histogram> latency_;
   uint64_t exceptions_before_ = 0;
+  app::CounterSums engine_before_;
   int64_t cpu_before_ns_ = 0;
 
   Measured measured_;

@@ -197,8 +197,11 @@ int64_t LoadRun::NextLookNs() const {
 
 void LoadRun::OnSignal(int signal) {
   if (signal == SIGUSR1) {
-    std::fputs(DescribeTally(crew_->Tallies()).c_str(), human_);
-    std::fputs(app::SnapshotText("engine, since the start:", crew_->Counters()).c_str(), human_);
+    const TallySums tally = crew_->Tallies();
+    std::fputs(DescribeTally(tally).c_str(), human_);
+    std::fputs(
+        app::SnapshotText("engine, since the start:", crew_->Counters(), tally.messages).c_str(),
+        human_);
     std::fflush(human_);
   } else if (interrupted_) {
     crew_->Abort();
@@ -273,7 +276,9 @@ void LoadRun::TakeIntervals() {
     if (!options_.common.quiet) {
       if (!header_) std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kLoad).c_str());
       header_ = true;
-      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kLoad, interval).c_str());
+      const report::EngineWork work = app::WorkOf(taken->counts);
+      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kLoad, interval, work).c_str());
+      if (options_.common.verbose) std::fprintf(human_, "%s\n", report::LiveDetail(work).c_str());
       std::fflush(human_);
     }
     result_.intervals.push_back(interval);

@@ -33,6 +33,14 @@ std::string Whole(double value) {
   return value < 1e9 ? FormatThousands(std::llround(value)) : FormatRate(value);
 }
 
+// "12.3", or "-" where there is nothing to divide by. At most two decimals: a ratio of counts that
+// began and ended at slightly different moments has no more to tell.
+std::string Ratio(int64_t part, int64_t whole) {
+  if (whole <= 0) return "-";
+  const double ratio = static_cast<double>(part) / static_cast<double>(whole);
+  return ratio < 99.95 ? absl::StrFormat("%.2f", ratio) : FormatRate(ratio);
+}
+
 }  // namespace
 
 std::string FormatRate(double per_second) {
@@ -54,12 +62,12 @@ std::string LiveHeader(Role role) {
   if (role == Role::kLoad) {
     absl::StrAppendFormat(&head, " %8s %8s %7s %7s", "p50", "p99", "errors", "retries");
   } else {
-    absl::StrAppendFormat(&head, " %7s", "errors");
+    absl::StrAppendFormat(&head, " %7s %13s %12s", "errors", "calls/message", "events/enter");
   }
   return head;
 }
 
-std::string LiveLine(Role role, const Interval& interval) {
+std::string LiveLine(Role role, const Interval& interval, const EngineWork& work) {
   int64_t length_ns = interval.t_end_ns - interval.t_start_ns;
   std::string line =
       absl::StrFormat("%9s %11s %11s %8s", Seconds(interval.t_end_ns),
@@ -72,9 +80,16 @@ std::string LiveLine(Role role, const Interval& interval) {
                           DurationOrDash(interval.p99_ns), errors,
                           FormatRate(static_cast<double>(interval.retries.value_or(0))));
   } else {
-    absl::StrAppendFormat(&line, " %7s", errors);
+    absl::StrAppendFormat(&line, " %7s %13s %12s", errors, Ratio(work.syscalls, work.messages),
+                          Ratio(work.completions, work.enter_calls));
   }
   return line;
+}
+
+std::string LiveDetail(const EngineWork& work) {
+  return absl::StrCat("            ", Ratio(work.syscalls, work.messages),
+                      " system calls per message, ", Ratio(work.completions, work.enter_calls),
+                      " completions per enter");
 }
 
 std::string ProgressLine(std::string_view what, int64_t done, int64_t total, int64_t elapsed_ns) {

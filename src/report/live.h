@@ -15,9 +15,22 @@ namespace ringecho::report {
 // The column heads of the lines below.
 std::string LiveHeader(Role role);
 
+// What engines did in an interval, or since the start.
+struct EngineWork {
+  int64_t messages = 0;
+  int64_t syscalls = 0;
+  int64_t enter_calls = 0;  // io_uring_enter, or epoll_wait
+  int64_t completions = 0;  // taken, or events returned by epoll_wait
+};
+
 // One interval: seconds since the start of the run, connections open at its end, rates, errors of
-// the interval; the load generator's with latency percentiles ("-" without messages) and retries.
-std::string LiveLine(Role role, const Interval& interval);
+// the interval; the server's with its engines' work, the load generator's with latency percentiles
+// ("-" without messages) and retries, which leave no room for the work: LiveDetail has that.
+std::string LiveLine(Role role, const Interval& interval, const EngineWork& work);
+
+// "0.52 system calls per message, 6.1 completions per enter", indented; "-" for what nothing was
+// done of.
+std::string LiveDetail(const EngineWork& work);
 
 // A long phase on a terminal, to be written over itself with "\r":
 // "connecting     42,000 of 100,000 (42%)  8,012/s  7.2 s left". `elapsed_ns` since it began.

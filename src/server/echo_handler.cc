@@ -62,6 +62,9 @@ IntervalSums EchoHandler::Sums(const engine::Counters& engine) const {
   }
   sums.open_connections = static_cast<int64_t>(counters_.open.Get());
   sums.sq_thread_ns = static_cast<int64_t>(engine.sq_thread_ns.Get());
+  sums.syscalls = engine.syscalls.Get();
+  sums.enter_calls = engine.enter_calls.Get();
+  sums.completions = engine.completions.Get();
   return sums;
 }
 

@@ -24,6 +24,9 @@ void IntervalPoster::Post(int64_t now_ns, const IntervalSums& sums) {
   counts.errors = sums.errors - posted_.errors;
   counts.cpu_ns = cpu_ns - posted_cpu_ns_;
   counts.open_connections = sums.open_connections;
+  counts.syscalls = sums.syscalls - posted_.syscalls;
+  counts.enter_calls = sums.enter_calls - posted_.enter_calls;
+  counts.completions = sums.completions - posted_.completions;
   board_->Post(worker_, index_, counts, nullptr);
   posted_ns_ = now_ns;
   posted_cpu_ns_ = cpu_ns;

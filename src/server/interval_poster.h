@@ -16,6 +16,9 @@ struct IntervalSums {
   uint64_t errors = 0;
   int64_t open_connections = 0;  // now
   int64_t sq_thread_ns = 0;      // CPU time that the kernel's SQPOLL thread took for the worker
+  uint64_t syscalls = 0;         // of the engine, as are the next two
+  uint64_t enter_calls = 0;
+  uint64_t completions = 0;
 };
 
 // Used by the worker's own thread only, which is the one whose CPU time it takes (and that of its

@@ -325,8 +325,13 @@ void ServerRun::Watch() {
 
 void ServerRun::OnSignal(int signal) {
   if (signal == SIGUSR1) {
-    std::fputs(app::SnapshotText("snapshot, counted since the start:", SumCounters()).c_str(),
-               human_);
+    int64_t messages = 0;
+    for (const Worker& worker : state_) {
+      messages += static_cast<int64_t>(worker.handler->counters().messages.Get());
+    }
+    std::fputs(
+        app::SnapshotText("snapshot, counted since the start:", SumCounters(), messages).c_str(),
+        human_);
     std::fflush(human_);
     return;
   }
@@ -377,7 +382,9 @@ void ServerRun::PrintIntervals() {
     interval.connections_open = taken->counts.open_connections;
     interval.cpu_ns = taken->counts.cpu_ns;
     if (!options_.common.quiet) {
-      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kServer, interval).c_str());
+      std::fprintf(
+          human_, "%s\n",
+          report::LiveLine(report::Role::kServer, interval, app::WorkOf(taken->counts)).c_str());
     }
     result_.intervals.push_back(interval);
   }

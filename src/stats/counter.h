@@ -19,6 +19,7 @@ class Counter {
     value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
   }
   void Increment() { Add(1); }
+  void Set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
  private:

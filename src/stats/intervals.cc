@@ -19,6 +19,9 @@ void AddCounts(const IntervalCounts& from, bool first, IntervalCounts& to) {
   to.bytes += from.bytes;
   to.cpu_ns += from.cpu_ns;
   to.open_connections += from.open_connections;
+  to.syscalls += from.syscalls;
+  to.enter_calls += from.enter_calls;
+  to.completions += from.completions;
 }
 
 // The sum of all of them, in the first.

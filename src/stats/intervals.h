@@ -33,6 +33,9 @@ struct IntervalCounts {
   uint64_t bytes = 0;
   int64_t cpu_ns = 0;            // of the worker's thread
   int64_t open_connections = 0;  // at the end of the interval
+  uint64_t syscalls = 0;         // of the engine, as are the next two
+  uint64_t enter_calls = 0;
+  uint64_t completions = 0;
 };
 
 // All workers' counts added up; start_ns is the earliest of theirs and end_ns the latest.

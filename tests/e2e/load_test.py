@@ -1,6 +1,7 @@
 """The load generator against servers that do what they should."""
 import asyncio
 import os
+import re
 import resource
 import signal
 import socket
@@ -203,6 +204,16 @@ def test_json_on_stdout_is_nothing_but_json(engine, load_engine, start_server, t
     file.write_text(ended.out)
     assert validated(file)["config"]["role"] == "load"
     assert ended.err_lines[-1] == "10 connections, 0 exceptions, 0 retries"
+
+
+def test_verbose_live_lines_tell_what_the_engine_did(load_engine, start_server, run_load):
+    server = start_server()
+    ended, _ = run_load(server.address, "--engine", load_engine, "-c", "2", "-d", "300ms", "-v",
+                        "--warmup", "0", "-i", "100ms")
+    told = re.findall(r"^ +([0-9.]+) system calls per message, ([0-9.]+) completions per enter$",
+                      ended.out, re.MULTILINE)
+    assert len(told) >= 2
+    assert all(float(calls) > 0 and float(completions) > 0 for calls, completions in told)
 
 
 def test_live_lines_and_percentiles(engine, start_server, run_load):

@@ -136,10 +136,19 @@ class Server(Program):
         super().__init__([*argv, *options], **program)
         said = self.wait_for(r"^listening on (\S+)$", count=len(listen))
         self.addresses = [match.group(1) for match in said]
+        self._snapshots = 0
 
     @property
     def address(self):
         return self.addresses[0]
+
+    def snapshot(self):
+        """The counters of its engines that are not 0, by name. Not beside live lines (-q)."""
+        self._snapshots += 1
+        self.signal(signal.SIGUSR1)
+        said = self.wait_for(r"^snapshot.*\n((?:  .*\n)+)", count=self._snapshots)[-1].group(1)
+        return {name: float(value.replace(",", ""))
+                for name, value in re.findall(r"(\w+) ([0-9][0-9,.]*)(?:,\s|\s)", said)}
 
     def stop(self, number=signal.SIGTERM):
         """Asks it to drain and report."""

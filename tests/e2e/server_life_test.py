@@ -15,8 +15,8 @@ def test_live_lines_tell_rates_and_connections(engine, start_server):
     assert "connections" in header and "MB/s" in header and "errors" in header
     with programs.connect(server.address) as client:
         programs.echo(client, b"x")
-        # time, connections, messages/s, MB/s, errors
-        server.wait_for(r"^ *[0-9.]+ s +1 +[0-9,]+ +[0-9.]+ +0$", count=2)
+        # time, connections, messages/s, MB/s, errors, calls/message, events/enter
+        server.wait_for(r"^ *[0-9.]+ s +1 +[0-9,]+ +[0-9.]+ +0 +[0-9.-]+ +[0-9.-]+$", count=2)
 
 
 def test_quiet_prints_no_live_lines(engine, start_server):
@@ -34,6 +34,25 @@ def test_sigusr1_prints_a_snapshot_and_the_run_goes_on(engine, start_server):
             server.signal(signal.SIGUSR1)
             server.wait_for(r"^snapshot.*\n +accepted 1\b", count=count)
         programs.echo(client, b"after")
+
+
+def test_a_snapshot_has_what_the_result_has(engine, start_server, validated):
+    server = start_server("-q", engine=engine)
+    with programs.connect(server.address) as client:
+        for _ in range(5):
+            programs.echo(client, b"four")
+    programs.wait_until(lambda: "open" not in server.snapshot(), "the client is gone")
+    snapshot = server.snapshot()
+    assert server.stop().code == 0
+    result = validated(server.json_path)
+    stats = result["engine_stats"]
+    for name in ("accepted", "receives", "sends", "bytes_received", "bytes_sent"):
+        assert snapshot[name] == stats[name], name
+    assert snapshot["completions_per_enter"] == pytest.approx(
+        snapshot["completions"] / snapshot["enter_calls"], abs=0.001)
+    assert snapshot["syscalls_per_message"] == pytest.approx(
+        snapshot["syscalls"] / result["totals"]["messages"], abs=0.001)
+    assert snapshot["iou_workers"] == result["resources"]["iou_workers"]
 
 
 def test_verbose_logs_connections(engine, start_server):

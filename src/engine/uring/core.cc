@@ -197,6 +197,7 @@ void Core::EndBatch(int64_t now_ns) {
   if (buffers_ != nullptr) {
     ServeStarved();
     buffers_->Publish();
+    counters_.buffers_held.Set(buffers_->count() - buffers_->free());
   }
   recycled_in_batch_ = 0;
   ArmAccepts(now_ns);

@@ -244,6 +244,7 @@ TEST_P(ConformanceTest, SlotsDescriptorsAndBuffersAreUsedAgain) {
   EXPECT_TRUE(WaitUntil([&] { return OpenDescriptors() == descriptors; }));
   server->Call([](AnyEngine& engine) { EXPECT_EQ(engine.connections(), 0U); });
   EXPECT_EQ(server->counters().open.Get(), 0U);
+  EXPECT_TRUE(WaitUntil([&] { return server->counters().buffers_held.Get() == 0; }));
   std::string data = RandomBytes(13, 100'000);
   Peer peer = Connect();
   ASSERT_TRUE(peer.Send(data));

@@ -84,9 +84,11 @@ TEST_F(ScriptedTest, EchoesFromTheProvidedBufferAndReturnsItAfterTheSend) {
   ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
   EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "hello");
   EXPECT_EQ(ring_->BuffersFree(), 3u);
+  EXPECT_EQ(engine_->counters().buffers_held.Get(), 1u);
   ring_->Complete(Tag(Op::kSend, id), 5);
   Turn();
   EXPECT_EQ(ring_->BuffersFree(), 4u);
+  EXPECT_EQ(engine_->counters().buffers_held.Get(), 0u);
   EXPECT_THAT(handler_.sent, ElementsAre(5));
 }
 

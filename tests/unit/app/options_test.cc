@@ -136,6 +136,34 @@ TEST(EngineReportTest, SumsSubtractsAndSkipsRatiosWithoutABase) {
   EXPECT_FALSE(find("syscalls_per_message"));
 }
 
+TEST(EngineReportTest, AGaugeIsWhatItIsAfterTheOtherWasTakenOff) {
+  engine::Counters counters;
+  counters.open.Set(7);
+  counters.buffers_held.Set(5);
+  counters.accepted.Set(9);
+  CounterSums earlier(counters);
+  counters.open.Set(3);
+  counters.buffers_held.Set(0);
+  counters.accepted.Set(11);
+  CounterSums rest = CounterSums(counters) - earlier;
+  EXPECT_EQ(rest.Get(&engine::Counters::open), 3);
+  EXPECT_EQ(rest.Get(&engine::Counters::buffers_held), 0);
+  EXPECT_EQ(rest.Get(&engine::Counters::accepted), 2);
+}
+
+TEST(EngineReportTest, ASnapshotHasTheRatiosAndTheKernelsThreads) {
+  engine::Counters counters;
+  counters.accepted.Set(12'345);
+  counters.syscalls.Set(10);
+  counters.enter_calls.Set(4);
+  counters.completions.Set(12);
+  EXPECT_EQ(SnapshotText("now:", CounterSums(counters), 20),
+            "now:\n"
+            "  accepted 12,345, syscalls 10, enter_calls 4, completions 12,\n"
+            "  completions_per_enter 3.000, syscalls_per_message 0.500, iou_workers 0\n");
+  EXPECT_EQ(SnapshotText("now:", CounterSums(), 0), "now:\n  iou_workers 0\n");
+}
+
 TEST(EngineReportTest, TellsWhatWasDeclinedAndWhy) {
   report::Engine engine = DescribeEngine(
       engine::EngineKind::kAuto,

@@ -23,22 +23,34 @@ Interval SampleInterval() {
   return i;
 }
 
+constexpr EngineWork kWork = {
+    .messages = 123'456, .syscalls = 64'197, .enter_calls = 20'000, .completions = 250'000};
+
 TEST(LiveTest, ServerLinesStandBelowTheirHeads) {
-  EXPECT_EQ(LiveHeader(Role::kServer), "     time connections  messages/s     MB/s  errors");
-  EXPECT_EQ(LiveLine(Role::kServer, SampleInterval()),
-            "    5.0 s      10,000     123,456      7.9       2");
+  EXPECT_EQ(LiveHeader(Role::kServer),
+            "     time connections  messages/s     MB/s  errors calls/message events/enter");
+  EXPECT_EQ(LiveLine(Role::kServer, SampleInterval(), kWork),
+            "    5.0 s      10,000     123,456      7.9       2          0.52        12.50");
 }
 
 TEST(LiveTest, LoadLinesStandBelowTheirHeads) {
   EXPECT_EQ(LiveHeader(Role::kLoad),
             "     time connections  messages/s     MB/s      p50      p99  errors retries");
-  EXPECT_EQ(LiveLine(Role::kLoad, SampleInterval()),
+  EXPECT_EQ(LiveLine(Role::kLoad, SampleInterval(), kWork),
             "    5.0 s      10,000     123,456      7.9  81.2 us  1.23 ms       2      17");
+}
+
+TEST(LiveTest, TheDetailHasWhatTheEngineDid) {
+  EXPECT_EQ(LiveDetail(kWork),
+            "            0.52 system calls per message, 12.50 completions per enter");
+  EXPECT_EQ(LiveDetail({.messages = 0, .syscalls = 3, .enter_calls = 3, .completions = 0}),
+            "            - system calls per message, 0.00 completions per enter");
 }
 
 TEST(LiveTest, AnEmptyIntervalHasNoLatency) {
   Interval i;
-  EXPECT_EQ(LiveLine(Role::kLoad, i),
+  EngineWork work;
+  EXPECT_EQ(LiveLine(Role::kLoad, i, work),
             "    0.0 s           0           0      0.0        -        -       0       0");
 }
 
@@ -53,9 +65,13 @@ TEST(LiveTest, LargeValuesStayWithinEightyColumns) {
   i.connections_open = 999'999'999;
   i.p50_ns = 999'999'999;
   i.p99_ns = 3'600 * kSec;
-  EXPECT_LE(LiveLine(Role::kLoad, i).size(), 80U);
-  EXPECT_EQ(LiveLine(Role::kLoad, i).size(), LiveHeader(Role::kLoad).size());
-  EXPECT_EQ(LiveLine(Role::kServer, i).size(), LiveHeader(Role::kServer).size());
+  EngineWork work = {
+      .messages = 1, .syscalls = 999'999'999, .enter_calls = 1, .completions = 999'999'999};
+  EXPECT_LE(LiveLine(Role::kLoad, i, work).size(), 80U);
+  EXPECT_EQ(LiveLine(Role::kLoad, i, work).size(), LiveHeader(Role::kLoad).size());
+  EXPECT_LE(LiveLine(Role::kServer, i, work).size(), 80U);
+  EXPECT_LE(LiveDetail(work).size(), 80U);
+  EXPECT_EQ(LiveLine(Role::kServer, i, work).size(), LiveHeader(Role::kServer).size());
 }
 
 TEST(LiveTest, ProgressTellsRateAndRest) {

@@ -196,14 +196,24 @@ TEST(IntervalBoardTest, WhatIsCountedIsNeverLost) {
   IntervalCounts counts;
   counts.messages = 1;
   counts.cpu_ns = 10;
+  counts.syscalls = 3;
+  counts.enter_calls = 2;
+  counts.completions = 7;
   for (int64_t index = 0; index < 100; ++index) board.Post(0, index, counts, nullptr);
   uint64_t messages = 0;
   int64_t cpu_ns = 0;
+  IntervalCounts work;
   while (const std::optional<Interval> taken = board.Take()) {
     messages += taken->counts.messages;
     cpu_ns += taken->counts.cpu_ns;
+    work.syscalls += taken->counts.syscalls;
+    work.enter_calls += taken->counts.enter_calls;
+    work.completions += taken->counts.completions;
   }
   EXPECT_EQ(messages, 100u);
+  EXPECT_EQ(work.syscalls, 300u);
+  EXPECT_EQ(work.enter_calls, 200u);
+  EXPECT_EQ(work.completions, 700u);
   EXPECT_EQ(cpu_ns, 1000);
 }
 
