@@ -21,6 +21,9 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --fuzz               fuzz the readers of files with clang's libFuzzer in
                        build-test-fuzz, each for RINGECHO_FUZZ_SECONDS (60)
   --lint               check formatting and run clang-tidy; no tests
+  --soak               connections that come and go, thousands a second for a
+                       minute, with epoll and three sets of io_uring features;
+                       RINGECHO_CHURN_SECONDS is another time than 60
   --static             build static binaries in build-test-static and run those
                        tests that start the programs
   --browser            the HTML report in headless Chromium; installs it, Node
@@ -49,8 +52,8 @@ while (($#)); do
       esac
       shift
       ;;
-    --browser | --clang | --fuzz | --ladder | --lint | --static) modes+=("${1#--}") ;;
-    --all) modes+=(default lint clang static address ladder fuzz thread browser) ;;
+    --browser | --clang | --fuzz | --ladder | --lint | --soak | --static) modes+=("${1#--}") ;;
+    --all) modes+=(default soak lint clang static address ladder fuzz thread browser) ;;
     -h | --help)
       usage
       exit 0
@@ -93,12 +96,22 @@ run_in() {
 # who develop, not for those whose newer compiler knows a new warning.
 run_mode() {
   local mode=$1 dir=$root/build-test-$1
-  local meson_test=() targets=() left_out=(--no-suite=browser)
+  local meson_test=() targets=() left_out=(--no-suite=browser --no-suite=soak)
   local options=(-Dbuildtype=release -Db_ndebug=false)
   case $mode in
     default)
       need build test
       dir=$root/build-test
+      ;;
+    soak)
+      need build test
+      dir=$root/build-test
+      targets=(src/server/ringecho-server src/load/ringecho-load src/compare/ringecho-compare)
+      left_out=()
+      # Two at a time, so that each has CPUs for both its ends.
+      meson_test=(--num-processes 2)
+      local tests=(--suite=soak)
+      local -x RINGECHO_CHURN_SECONDS=${RINGECHO_CHURN_SECONDS:-60}
       ;;
     clang)
       need build test clang
