@@ -43,6 +43,7 @@ needs_test=(
   'py:jsonschema - python3-jsonschema python3-jsonschema python-jsonschema'
   'cmd:socat - socat socat socat'
   'cmd:nc - netcat-openbsd netcat openbsd-netcat'
+  'cmd:strace - strace strace strace'
 )
 needs_lint=(
   'cmd:clang-format - clang-format clang-tools-extra clang'
