@@ -21,7 +21,8 @@ What is measured:
   --threads LIST        threads of the server
   --engines LIST        of the server: io_uring, epoll
   --features LIST       io_uring features of the server: best, baseline,
-                        minimal, +NAME, -NAME
+                        minimal, +NAME, -NAME, or several run together:
+                        baseline+buffer_ring
   --wait LIST           how the server waits: block, spin, hybrid:TIME,
                         batch:TIME
   --loader-engine NAME  of the load generator: auto, io_uring or epoll [auto].

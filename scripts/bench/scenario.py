@@ -31,10 +31,11 @@ def engine(text):
 
 
 def features(text):
-    """The server knows the names; here it is only kept apart from other options."""
-    if not re.fullmatch(r"[+-]?[a-z_0-9]+", text):
+    """The server knows the names; here it is only kept apart from other options. Commas stand
+    between values, so the parts of one are run together: baseline+buffer_ring."""
+    if not text or not re.fullmatch(r"([a-z_0-9]+)?([+-][a-z_0-9]+)*", text):
         raise units.Bad(f'got "{text}", takes best, baseline, minimal, +NAME and -NAME')
-    return text
+    return re.sub(r"(?<=.)(?=[+-])", ",", text)
 
 
 def wait(text):

@@ -67,6 +67,14 @@ def test_options_take_the_place_of_the_scenarios():
     assert settings_of("--warmup", "1s").duration_ms == settings_of().duration_ms
 
 
+def test_features_that_go_together_are_run_together():
+    found = settings_of("features", "--features", "best,-recv_bundle+incremental_buffers,minimal")
+    assert found.axes["features"] == ["best", "-recv_bundle,+incremental_buffers", "minimal"]
+    for wrong in ("+", "best-", "Best", "a b"):
+        with pytest.raises(units.Bad):
+            scenario.features(wrong)
+
+
 def test_quick_is_a_scenario():
     assert settings_of("--quick") == settings_of("quick")
 
