@@ -54,7 +54,7 @@ void NoteVariation(Comparison& comparison) {
       }
     }
   }
-  if (most <= kQuiet) return;
+  if (noisiest == nullptr || most <= kQuiet) return;
   comparison.notes.push_back(absl::StrFormat(
       "noisy: %s varied by up to %.0f%% (standard deviation) among %ss of the same thing, so that "
       "only larger changes can be told from chance",
