@@ -60,17 +60,15 @@ std::vector<EngineConfig> OrdinaryEngineConfigs() {
 
 namespace {
 
-// What decides how bytes come and go; the others only how the ring is entered.
-constexpr FeatureSet kTransfer = {FeatureId::kMultishotRecv, FeatureId::kBufferRing,
-                                  FeatureId::kFixedBuffers,  FeatureId::kVectoredSend,
-                                  FeatureId::kRecvBundle,    FeatureId::kDeferTaskrun};
+// What decides where received bytes are.
+constexpr FeatureSet kReceiving = {FeatureId::kMultishotRecv, FeatureId::kBufferRing};
 
 // A feature that is off by default, with the rest and with each of those missing.
 void AddWith(const engine::FeatureInfo& one, FeatureSet features, std::vector<EngineConfig>& out) {
   std::string name = "with_" + std::string(one.name);
   out.push_back({.name = name, .kind = EngineKind::kUring, .features = features});
   for (const engine::FeatureInfo& other : engine::kFeatureTable) {
-    if (other.id == one.id || !(features & kTransfer).Has(other.id)) continue;
+    if (other.id == one.id || !(features & kReceiving).Has(other.id)) continue;
     out.push_back({.name = name + "_no_" + std::string(other.name),
                    .kind = EngineKind::kUring,
                    .features = features,
