@@ -100,7 +100,7 @@ inline constexpr std::array<FeatureInfo, kFeatureCount> kFeatureTable = {{
      "one completion for all buffers of a long message; no use when it fits in one"},
     {FeatureId::kIncrementalBuffers, "incremental_buffers", "6.12",
      "receives share large buffers piece by piece; excludes recv_bundle"},
-    {FeatureId::kDirectDescriptors, "direct_descriptors", "6.8",
+    {FeatureId::kDirectDescriptors, "direct_descriptors", "6.13",
      "connections in a ring's own table, so the descriptor limit is each thread's"},
     {FeatureId::kSqpoll, "sqpoll", "5.11",
      "a kernel thread looks for requests, so submitting needs no call; takes a CPU"},
@@ -153,6 +153,12 @@ std::optional<FeatureId> FeatureFromName(std::string_view name);
 // commas: "baseline,+buffer_ring". INVALID_ARGUMENT names the part that is wrong, or the two that
 // exclude each other and why.
 absl::StatusOr<FeatureRequest> ParseFeatures(std::string_view text);
+
+// As if it had been named with "+".
+constexpr void Require(FeatureId id, FeatureRequest& request) {
+  request.wanted.Add(id);
+  request.required.Add(id);
+}
 
 // What an engine uses of what was wanted, and why not the rest.
 struct FeaturePlan {

@@ -53,7 +53,7 @@ absl::Status Crew::Work(int index) {
   engine_options.max_connections = plan.lanes;
   engine_options.features = options_.common.features;
   if (setup_.direct_descriptors) {
-    engine_options.features.wanted.Add(engine::FeatureId::kDirectDescriptors);
+    engine::Require(engine::FeatureId::kDirectDescriptors, engine_options.features);
   }
   engine_options.wait = options_.common.wait;
   engine_options.buffers = static_cast<uint32_t>(options_.common.buffers);

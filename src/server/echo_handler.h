@@ -95,7 +95,7 @@ class EchoHandler {
   }
 
   int64_t NextDeadline() const {
-    return std::min({poster_.NextNs(), idle_.NextNs(), next_drain_look_ns_});
+    return std::min({poster_.NextNs(), idle_.NextNs(), next_ask_ns_, next_drain_look_ns_});
   }
 
   template <class E>
@@ -104,6 +104,7 @@ class EchoHandler {
     if (now_ns >= idle_.NextNs()) {
       idle_.Expire(now_ns, [&](uint32_t slot) { return CheckIdle(engine, slot, now_ns); });
     }
+    if (now_ns >= next_ask_ns_) AskAgain(engine, now_ns);
     if (now_ns >= next_drain_look_ns_) Drain(engine, now_ns);
   }
 
@@ -139,15 +140,44 @@ class EchoHandler {
     // The kernel takes more only when much has been read; a slow reader shows in what it
     // acknowledges.
     engine::ConnId id{index, slot.generation};
-    std::optional<int64_t> undelivered = engine.Undelivered(id);
-    if (!undelivered) return now_ns + kAskAgainNs;
-    if (*undelivered != slot.undelivered) {
-      slot.undelivered = *undelivered;
-      slot.active_ns = now_ns;
-      return now_ns + options_.idle_timeout_ns;
+    if (std::optional<int64_t> undelivered = engine.Undelivered(id)) {
+      CloseIfStill(engine, id, *undelivered, now_ns);
+    } else {
+      asking_.push_back(id);
+      next_ask_ns_ = std::min(next_ask_ns_, now_ns + kAskAgainNs);
     }
-    engine.Close(id, engine::CloseReason::kTimeout);
-    return base::kNever;
+    return now_ns + options_.idle_timeout_ns;
+  }
+
+  // Nothing has come from the peer for long; whether it takes what it is owed decides.
+  template <class E>
+  void CloseIfStill(E& engine, engine::ConnId id, int64_t undelivered, int64_t now_ns) {
+    Slot& slot = slots_[id.slot];
+    if (undelivered == slot.undelivered) {
+      engine.Close(id, engine::CloseReason::kTimeout);
+    } else {
+      slot.undelivered = undelivered;
+      slot.active_ns = now_ns;
+    }
+  }
+
+  // Of those the engine could not tell at once.
+  template <class E>
+  void AskAgain(E& engine, int64_t now_ns) {
+    std::vector<engine::ConnId> asking;
+    asking.swap(asking_);
+    for (engine::ConnId id : asking) {
+      const Slot& slot = slots_[id.slot];
+      bool idle = slot.open && slot.generation == id.generation &&
+                  slot.active_ns + options_.idle_timeout_ns <= now_ns;
+      if (!idle) continue;
+      if (std::optional<int64_t> undelivered = engine.Undelivered(id)) {
+        CloseIfStill(engine, id, *undelivered, now_ns);
+      } else {
+        asking_.push_back(id);
+      }
+    }
+    next_ask_ns_ = asking_.empty() ? base::kNever : now_ns + kAskAgainNs;
   }
 
   template <class E>
@@ -183,6 +213,8 @@ class EchoHandler {
   std::vector<Slot> slots_;
   uint32_t slots_used_ = 0;
   base::TimeoutWheel idle_;
+  std::vector<engine::ConnId> asking_;  // what peers are owed: idle, and not known yet
+  int64_t next_ask_ns_ = base::kNever;
   int64_t drain_started_ns_ = base::kNever;
   int64_t next_drain_look_ns_ = base::kNever;
 };

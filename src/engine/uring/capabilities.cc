@@ -1,5 +1,6 @@
 #include "engine/uring/capabilities.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -215,6 +216,47 @@ Trial TryMultishotAccept() {
   return {.works = FirstCompletionHasMore(*ring, true), .shortage = 0};
 }
 
+// Before Linux 6.13 a file taken out of the table may be kept while an older request on any file of
+// it is in flight: a close would send no end of stream (liburing issue 1192). So: does the far end
+// of one notice its close while another one receives?
+bool ClosesDirectDescriptors() {
+  constexpr int kPatienceMs = 100;
+  std::byte byte{};
+  std::unique_ptr<KernelRing> ring = SmallRing(0);
+  if (ring == nullptr || ring->RegisterFileTable(2) != 0) return false;
+  std::array<int, 2> idle;
+  std::array<int, 2> ended;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, idle.data()) != 0) return false;
+  base::UniqueFd idle_near(idle[0]);
+  base::UniqueFd idle_far(idle[1]);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ended.data()) != 0) return false;
+  base::UniqueFd ended_near(ended[0]);
+  base::UniqueFd ended_far(ended[1]);
+  if (ring->InstallFile(0, idle[0]) != 0 || ring->InstallFile(1, ended[0]) != 0) return false;
+  ended_near.Reset();
+  io_uring_sqe* sqe = ring->GetSqe();
+  io_uring_prep_rw(IORING_OP_RECV, sqe, 0, &byte, 1, 0);
+  sqe->flags = IOSQE_FIXED_FILE;
+  sqe->user_data = 0;
+  sqe = ring->GetSqe();
+  io_uring_prep_close_direct(sqe, 1);
+  sqe->user_data = 1;
+  pollfd end{ended_far.get(), POLLIN, 0};
+  bool closes = ring->SubmitAndWait(kTrialNs) >= 0 && poll(&end, 1, kPatienceMs) == 1 &&
+                (end.revents & POLLHUP) != 0;
+  ring.reset();  // before the byte it may still use
+  return closes;
+}
+
+void ProbeDirectDescriptors(Capabilities& caps) {
+  if (ClosesDirectDescriptors()) {
+    caps.has.Add(FeatureId::kDirectDescriptors);
+  } else {
+    caps.declined[static_cast<size_t>(FeatureId::kDirectDescriptors)] =
+        "this kernel does not close one while another connection waits";
+  }
+}
+
 // A round trip through the ring: setup may succeed where a filter still denies io_uring_enter.
 // 0 or a positive errno.
 int TryNop(KernelRing& ring) {
@@ -375,9 +417,7 @@ Capabilities ProbeCapabilities() {
   if (incremental.works) caps.has.Add(FeatureId::kIncrementalBuffers);
   if (accept.works) caps.has.Add(FeatureId::kMultishotAccept);
   if (HasOpcode(caps.opcodes, IORING_OP_SENDMSG)) caps.has.Add(FeatureId::kVectoredSend);
-  if (HasOpcode(caps.opcodes, kOpFixedFdInstall) && ring->RegisterFileTable(1) == 0) {
-    caps.has.Add(FeatureId::kDirectDescriptors);
-  }
+  if (HasOpcode(caps.opcodes, kOpFixedFdInstall)) ProbeDirectDescriptors(caps);
   ProbeZeroCopy(caps);
   if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);
   return caps;

@@ -26,9 +26,9 @@
 //   defer_taskrun      6.1    io_uring_setup takes the flag
 //   recv_bundle        6.10   IORING_FEAT_RECVSEND_BUNDLE, and every byte of the self-test in order
 //   incremental_buffers 6.12  registering such a ring; two receives share a buffer, F_BUF_MORE comes
-//   direct_descriptors 6.8    IORING_REGISTER_PROBE lists FIXED_FD_INSTALL, without which a socket
-//                             in the table could not be asked what its peer is still owed (the
-//                             table itself came with 5.19); and registering a table
+//   direct_descriptors 6.13   IORING_REGISTER_PROBE lists FIXED_FD_INSTALL (6.8), without which a
+//                             socket in the table (5.19) could not be asked what its peer is still
+//                             owed; and the far end of one notices its close while another waits
 //   no_sqarray         6.6    io_uring_setup takes the flag; only built with a liburing that knows it
 //   napi               6.9    registering it
 //   min_wait           6.12   IORING_FEAT_MIN_TIMEOUT

@@ -284,9 +284,11 @@ bool Core::CancelOp(uint32_t slot, Op op) {
 // kernel to another (from the poll to an io-wq thread), where it cannot be found [seen on Linux
 // 6.18]. If the target is still in flight when this is known, it is cancelled again a little later.
 void Core::OnCancel(const io_uring_cqe& cqe) {
-  if (cqe.res != -ENOENT && cqe.res != -EALREADY) return;
   uint32_t slot = UserData::Slot(cqe.user_data);
   Op target = UserData::CancelTarget(cqe.user_data);
+  // That of all direct accepts tells how many it found, not whether it missed one.
+  bool may_have_missed = target == Op::kAccept && accepts_direct();
+  if (!may_have_missed && cqe.res != -ENOENT && cqe.res != -EALREADY) return;
   if (target == Op::kAccept) {
     if (slot >= listeners_.size() || listeners_[slot].accepts == 0) return;
     listeners_[slot].cancelled = false;

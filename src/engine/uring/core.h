@@ -299,7 +299,9 @@ class Core {
   std::deque<Lingering> lingering_;
 
   std::vector<Listener> listeners_;
+  size_t first_listener_ = 0;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
+  uint32_t installs_ = 0;                // in flight
   uint32_t places_kept_ = 0;             // rows of the table for accepts in flight
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free

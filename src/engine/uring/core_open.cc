@@ -81,7 +81,10 @@ void Core::ArmAccepts(int64_t now_ns) {
   if (!accept_again_) return;
   accept_again_ = false;
   accept_retry_at_ = base::kNever;
-  for (size_t i = 0; i < listeners_.size(); ++i) {
+  // Another one comes first each time, or the first would take every place that becomes free.
+  ++first_listener_;
+  for (size_t n = 0; n < listeners_.size(); ++n) {
+    size_t i = (first_listener_ + n) % listeners_.size();
     Listener& listener = listeners_[i];
     if (!listener.fd.valid()) continue;
     bool wants_cancel = stop_listening_ || (Uses(FeatureId::kMultishotAccept) && table_.full());

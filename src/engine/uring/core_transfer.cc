@@ -136,6 +136,8 @@ Received Core::TakeReceived(uint32_t slot, const io_uring_cqe& cqe) {
 void Core::BeginDelivery(uint32_t slot, Connection& c, const Received& received) {
   counters_.bytes_received.Add(received.data.size());
   c.delivering = true;
+  // Asked for while it idled; when it does again, so is this.
+  PlainDescriptorDone(c);
   if (received.rest_bytes == 0) StarveAfterBundle(slot, c);
 }
 

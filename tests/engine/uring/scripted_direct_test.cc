@@ -129,6 +129,36 @@ TEST_F(ScriptedDirectTest, StopsListeningByOneCancelForAllAccepts) {
   EXPECT_EQ(engine_->connections(), 0U);
 }
 
+TEST_F(ScriptedDirectTest, AnAcceptThatTheCancelMissedIsCancelledAgain) {
+  StartDirect(1000);
+  std::vector<io_uring_sqe> accepts = ring_->Taken(Op::kAccept);
+  engine_->StopListening();
+  Turn();
+  io_uring_sqe cancel = Only(Op::kCancel);
+  ring_->Forget();
+  for (size_t i = 1; i < accepts.size(); ++i) ring_->Complete(accepts[i].user_data, -ECANCELED);
+  ring_->Complete(cancel.user_data, static_cast<int>(accepts.size()) - 1);
+  Turn();
+  ASSERT_TRUE(engine_->RunBatchForTest(base::kNsPerSec).ok());
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+}
+
+TEST_F(ScriptedDirectTest, APassingDescriptorGoesWhenDataComes) {
+  StartDirect(4);
+  ConnId id = AcceptFirst();
+  EXPECT_EQ(engine_->Undelivered(id), std::nullopt);
+  Turn();
+  base::UniqueFd spare(dup(0));
+  int fd = spare.get();
+  ring_->Complete(Only(Op::kInstall).user_data, spare.Release());
+  Turn();
+  EXPECT_NE(fcntl(fd, F_GETFD), -1);
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "ping");
+  Turn();
+  EXPECT_EQ(fcntl(fd, F_GETFD), -1) << "a busy connection keeps none";
+}
+
 TEST_F(ScriptedDirectTest, WhatAPeerIsOwedTakesADescriptorForAMoment) {
   StartDirect(4);
   ConnId id = AcceptFirst();

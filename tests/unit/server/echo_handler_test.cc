@@ -118,9 +118,9 @@ TEST_F(EchoHandlerTest, WhatIsOwedMayBecomeKnownLater) {
   int64_t now = base::NowNs() + 1100 * base::kNsPerMs;
   handler_->OnDeadline(engine_, now);
   EXPECT_THAT(engine_.closed, IsEmpty());
-  EXPECT_LE(handler_->NextDeadline(), now + 100 * base::kNsPerMs) << "asked again soon";
+  EXPECT_LE(handler_->NextDeadline(), now + EchoHandler::kAskAgainNs) << "asked again soon";
   engine_.undelivered = 0;
-  handler_->OnDeadline(engine_, now + 100 * base::kNsPerMs);
+  handler_->OnDeadline(engine_, now + EchoHandler::kAskAgainNs);
   EXPECT_THAT(engine_.closed, ElementsAre(Pair(0, CloseReason::kTimeout)));
 }
 
