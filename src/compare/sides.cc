@@ -1,6 +1,7 @@
 #include "compare/sides.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -137,8 +138,9 @@ bool IsFeatureList(std::string_view key) {
   return key.find("features") != std::string_view::npos && key.find('.') == std::string_view::npos;
 }
 
-// What `list` has less and more than `full`: "-vectored_send", "-defer_taskrun,+coop_taskrun".
-std::string Unlike(const std::vector<std::string>& full, const std::vector<std::string>& list) {
+// What `list` has less and more than `usual`: "-vectored_send", "-defer_taskrun", "+coop_taskrun".
+std::vector<std::string> Unlike(const std::vector<std::string>& usual,
+                                const std::vector<std::string>& list) {
   std::vector<std::string> parts;
   auto add_missing = [&parts](char sign, const std::vector<std::string>& from,
                               const std::vector<std::string>& in) {
@@ -148,30 +150,47 @@ std::string Unlike(const std::vector<std::string>& full, const std::vector<std::
       }
     }
   };
-  add_missing('-', full, list);
-  add_missing('+', list, full);
-  return absl::StrJoin(parts, ",");
+  add_missing('-', usual, list);
+  add_missing('+', list, usual);
+  return parts;
 }
 
-// Lists of features are long and nearly the same: the longest is called "full" and told in a note,
-// the others by how they differ from it, where that is shorter.
+// The list that is least unlike all the others; of several the longest. A list of one is the name
+// of an engine, as likely as not, and left alone.
+std::vector<std::string> UsualOf(const std::vector<std::vector<std::string>>& lists) {
+  std::vector<std::string> usual;
+  size_t least = SIZE_MAX;
+  for (const std::vector<std::string>& list : lists) {
+    if (list.size() <= 1) continue;
+    size_t unlike = 0;
+    for (const std::vector<std::string>& other : lists) {
+      if (other.size() > 1) unlike += Unlike(list, other).size();
+    }
+    if (unlike < least || (unlike == least && list.size() > usual.size())) {
+      least = unlike;
+      usual = list;
+    }
+  }
+  return usual;
+}
+
+// Lists of features are long and nearly the same: one is called "usual" and told in a note, the
+// others by how they differ from it, where that is shorter.
 void ShortenFeatures(Comparison& comparison) {
   std::vector<std::vector<std::string>> lists;
   for (const std::string& side : comparison.sides) lists.push_back(absl::StrSplit(side, ','));
-  const std::vector<std::string> full = *std::max_element(
-      lists.begin(), lists.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  const std::vector<std::string> usual = UsualOf(lists);
+  if (usual.empty()) return;
   for (size_t i = 0; i < lists.size(); ++i) {
-    if (lists[i].size() == 1) continue;  // an engine's name, as likely as not
-    const std::string unlike = Unlike(full, lists[i]);
+    if (lists[i].size() <= 1) continue;
+    const std::string unlike = absl::StrJoin(Unlike(usual, lists[i]), ",");
     if (unlike.empty()) {
-      comparison.sides[i] = "full";
+      comparison.sides[i] = "usual";
     } else if (unlike.size() < comparison.sides[i].size()) {
       comparison.sides[i] = unlike;
     }
   }
-  if (full.size() > 1) {
-    comparison.notes.push_back(absl::StrCat("full is ", absl::StrJoin(full, ", ")));
-  }
+  comparison.notes.push_back(absl::StrCat("usual is ", absl::StrJoin(usual, ", ")));
 }
 
 std::string_view WantedBase(const CompareOptions& options, const std::vector<std::string>& names) {

@@ -128,10 +128,8 @@ TEST_F(PolledRingTest, AFullQueueMakesRoom) {
   constexpr uint64_t kRequests = 20'000;
   uint64_t next = 0;
   for (uint64_t i = 0; i < kRequests; ++i) {
-    if (!QueueNop(i)) {
-      ASSERT_GE(ring_->Submit(), 0);
-      ASSERT_TRUE(QueueNop(i)) << "request " << i;
-    }
+    // The wait may end early for work of the kernel's, and the engine then comes again, too.
+    while (!QueueNop(i)) ASSERT_GE(ring_->Submit(), 0);
     ring_->Drain([&](const io_uring_cqe& cqe) { EXPECT_EQ(cqe.user_data, next++); });
   }
   while (next < kRequests) {

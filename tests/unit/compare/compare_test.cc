@@ -349,7 +349,22 @@ TEST(Features, ShortNamesTellThemApart) {
   }
   auto comparison = Compare(all, {.vary = "features"});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_THAT(comparison->sides, ElementsAre("epoll", "-bundle", "full"));
+  EXPECT_THAT(comparison->sides, ElementsAre("epoll", "-bundle", "usual"));
+}
+
+TEST(Features, TheUsualListIsNotTheLongest) {
+  std::vector<Measurement> all = TwoEngines(2);
+  for (const char* extra : {"one", "another", "third"}) {
+    for (int i = 0; i < 2; ++i) {
+      Measurement more = Make({});
+      more.server->config.engine.effective.emplace_back(extra, true);
+      all.push_back(more);
+    }
+  }
+  auto comparison = Compare(all, {.vary = "features"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->sides,
+              ::testing::UnorderedElementsAre("epoll", "usual", "+one", "+another", "+third"));
 }
 
 TEST(OneSide, IsFineForATableOfMedians) {
