@@ -1,5 +1,5 @@
-// A comparison as JSON, the format "ringecho.comparison" 1.0, of which comparison.schema.json is the
-// published form:
+// A comparison as JSON, the format "ringecho.comparison" 1.0, of which comparison.schema.json is
+// the published form:
 //
 //   schema, schema_version  "ringecho.comparison", "1.0"; MAJOR changes with a rename or a new
 //                           meaning, readers ignore unknown keys

@@ -25,7 +25,7 @@ constexpr std::string_view kCandidates[] = {"kernel",
 std::vector<std::string> InOrder(const std::vector<Entry>& entries, std::string_view key) {
   std::vector<std::string> out;
   for (const Entry& entry : entries) {
-    const std::string value = entry.Value(key);
+    const std::string& value = entry.Value(key);
     if (std::find(out.begin(), out.end(), value) == out.end()) out.push_back(value);
   }
   return out;

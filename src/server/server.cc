@@ -186,7 +186,9 @@ absl::Status ServerRun::PlanConnections(int64_t limit) {
   }
   engine_options_.accept_gate = gate_.get();
   engine_options_.features = options_.common.features;
-  if (room->direct) engine::Require(engine::FeatureId::kDirectDescriptors, engine_options_.features);
+  if (room->direct) {
+    engine::Require(engine::FeatureId::kDirectDescriptors, engine_options_.features);
+  }
   engine_options_.wait = options_.common.wait;
   engine_options_.high_water_bytes = static_cast<uint32_t>(options_.high_water_bytes);
   engine_options_.low_water_bytes = engine::LowWaterBytes(engine_options_.high_water_bytes);

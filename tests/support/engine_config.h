@@ -58,8 +58,8 @@ inline bool UsesDirectDescriptors(const EngineConfig& config) {
 std::vector<EngineConfig> OrdinaryEngineConfigs();
 
 // The presets; what is left when the kernel lacks each feature that is on by default, and each two
-// of them; and what is off by default switched on: each, with the rest and without each feature that
-// decides where received bytes are, and all that go together.
+// of them; and what is off by default switched on: each, with the rest and without each feature
+// that decides where received bytes are, and all that go together.
 std::vector<EngineConfig> LadderEngineConfigs();
 
 // The ladder if RINGECHO_LADDER is set, otherwise the ordinary ones.
