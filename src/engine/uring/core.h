@@ -92,6 +92,10 @@ class Core {
 
   // One completion each, by its Op.
   std::optional<ConnId> OnAccept(const io_uring_cqe& cqe);
+  // And then this, until it has none: who else waits. It takes them itself, with a limit only.
+  std::optional<ConnId> NextAccepted(const io_uring_cqe& cqe) {
+    return options_.accept_gate == nullptr ? std::nullopt : NextWithinLimit(cqe);
+  }
   std::optional<ConnId> OnConnect(const io_uring_cqe& cqe);
   Received OnReceive(const io_uring_cqe& cqe);
   // Must follow every OnReceive that had data.
@@ -142,16 +146,20 @@ class Core {
 
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
-  size_t connections() const { return table_.size() - places_kept_ - closed_slots_; }
+  size_t connections() const { return table_.size() - places_kept() - closed_slots_; }
   const Features& features() const { return features_; }
 
  private:
+  // Of one listener in flight.
+  static constexpr uint32_t kMostAccepts = 32;
+
   struct Listener {
     base::UniqueFd fd;
     uint32_t accepts = 0;  // in flight
+    uint32_t numbers = 0;  // bit n: the ordinary accept number n is in flight
     bool cancelled = false;
     bool is_unix = false;
-    bool paused = false;  // none in flight for want of a place or a descriptor
+    bool paused = false;  // for want of a place or a descriptor, until the next client is taken
   };
 
   Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
@@ -248,16 +256,19 @@ class Core {
   int TakeOver(uint32_t slot, int fd);
   std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
   std::optional<ConnId> AcceptWithinLimit(Listener& listener);
+  std::optional<ConnId> NextWithinLimit(const io_uring_cqe& cqe);
   void OnAcceptError(Listener& listener, int error);
   void NotePause(Listener& listener);
   void ArmAccepts(int64_t now_ns);
-  bool ArmAccept(size_t index);
+  bool ArmOrdinaryAccepts(size_t index);
   bool ArmDirectAccepts(size_t index);
-  uint32_t AcceptsWanted() const;
+  uint32_t AcceptsWanted(const Listener& listener) const;
   bool CancelAccepts(size_t index);
   bool accepts_direct() const {
     return Uses(FeatureId::kDirectDescriptors) && options_.accept_gate == nullptr;
   }
+  // Rows of the table for accepts in flight.
+  uint32_t places_kept() const { return accepts_direct() ? accepts_in_flight_ : 0; }
   void PauseAccepting(int64_t until_ns);
 
   const Options options_;
@@ -302,7 +313,8 @@ class Core {
   size_t first_listener_ = 0;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
   uint32_t installs_ = 0;                // in flight
-  uint32_t places_kept_ = 0;             // rows of the table for accepts in flight
+  uint32_t accepts_in_flight_ = 0;
+  uint32_t accepted_in_turn_ = 0;
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free
   bool wake_armed_ = false;

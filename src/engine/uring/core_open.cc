@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -59,7 +60,7 @@ absl::Status Core::Listen(base::UniqueFd listener) {
   bool is_unix = IsUnixSocket(listener.get());
   listeners_.push_back({.fd = std::move(listener), .is_unix = is_unix});
   size_t index = listeners_.size() - 1;
-  bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmAccept(index);
+  bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmOrdinaryAccepts(index);
   if (!queued) accept_again_ = more_work_ = true;
   return absl::OkStatus();
 }
@@ -93,10 +94,8 @@ void Core::ArmAccepts(int64_t now_ns) {
       queued = listener.cancelled || CancelAccepts(i);
     } else if (listener.accepts == 0 && stop_listening_) {
       listener.fd.Reset();
-    } else if (accepts_direct()) {
-      queued = ArmDirectAccepts(i);
-    } else if (listener.accepts == 0) {
-      queued = ArmAccept(i);
+    } else {
+      queued = accepts_direct() ? ArmDirectAccepts(i) : ArmOrdinaryAccepts(i);
     }
     if (!queued) accept_again_ = more_work_ = true;
   }
@@ -105,31 +104,44 @@ void Core::ArmAccepts(int64_t now_ns) {
 // False when the submission queue is full, like those below.
 bool Core::CancelAccepts(size_t index) {
   Listener& listener = listeners_[index];
-  io_uring_sqe* sqe = Sqe();
-  if (sqe == nullptr) return false;
-  uint64_t tag = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
+  auto slot = static_cast<uint32_t>(index);
   if (accepts_direct()) {
+    io_uring_sqe* sqe = Sqe();
+    if (sqe == nullptr) return false;
     io_uring_prep_cancel_fd(sqe, listener.fd.get(), IORING_ASYNC_CANCEL_ALL);
-  } else {
-    io_uring_prep_cancel64(sqe, tag, 0);
+    sqe->user_data = UserData::PackCancel(UserData::Pack(Op::kAccept, slot, 0));
   }
-  sqe->user_data = UserData::PackCancel(tag);
+  for (uint32_t left = listener.numbers; left != 0; left &= left - 1) {
+    io_uring_sqe* sqe = Sqe();
+    if (sqe == nullptr) return false;
+    uint64_t tag = UserData::Pack(Op::kAccept, slot, static_cast<uint32_t>(std::countr_zero(left)));
+    io_uring_prep_cancel64(sqe, tag, 0);
+    sqe->user_data = UserData::PackCancel(tag);
+  }
   listener.cancelled = true;
   return true;
 }
 
-// How many direct accepts a listener has in flight. Each keeps a place of the table, which the
-// kernel fills: it would accept and drop a client it has no place for. Fewer as places run out, so
-// that one listener's idle accepts take little from the others.
-uint32_t Core::AcceptsWanted() const {
-  constexpr uint32_t kMost = 32;
+// How many accepts a listener should have in flight. Without multishot several: one for each turn
+// of the loop would let clients wait for seconds behind the traffic of those who came first. A
+// direct accept keeps a place of the table, which the kernel fills: it would accept and drop a
+// client it has no place for. Fewer as places run out, so that one listener's idle accepts take
+// little from the others.
+uint32_t Core::AcceptsWanted(const Listener& listener) const {
+  bool single =
+      !accepts_direct() && (Uses(FeatureId::kMultishotAccept) || options_.accept_gate != nullptr);
+  if (single) return 1;
+  // One that tries at once: those in flight do not hear of a client that waits already.
+  if (listener.paused) return std::min(listener.accepts + 1, kMostAccepts);
   auto listeners = static_cast<uint32_t>(listeners_.size());
-  return std::clamp((table_.capacity() - table_.size()) / (8 * listeners), 1U, kMost);
+  uint32_t taken = table_.size() + accepts_in_flight_ - places_kept();
+  uint32_t left = table_.capacity() - std::min(taken, table_.capacity());
+  return std::clamp(left / (8 * listeners), 1U, kMostAccepts);
 }
 
 bool Core::ArmDirectAccepts(size_t index) {
   Listener& listener = listeners_[index];
-  while (listener.accepts < AcceptsWanted()) {
+  for (uint32_t wanted = AcceptsWanted(listener); listener.accepts < wanted;) {
     uint32_t slot = table_.Allocate();
     if (slot == kNoSlot) {
       // The close that makes room sets accept_again_.
@@ -149,33 +161,37 @@ bool Core::ArmDirectAccepts(size_t index) {
     // A direct descriptor has no close-on-exec: asking for it is an error.
     io_uring_prep_accept_direct(sqe, listener.fd.get(), nullptr, nullptr, 0, slot);
     sqe->user_data = Tag(Op::kAccept, slot);
-    ++places_kept_;
     ++listener.accepts;
-    listener.cancelled = listener.paused = false;
+    ++accepts_in_flight_;
+    listener.cancelled = false;
   }
   return true;
 }
 
 // With no place left for a connection it pauses instead.
-bool Core::ArmAccept(size_t index) {
+bool Core::ArmOrdinaryAccepts(size_t index) {
   Listener& listener = listeners_[index];
   if (table_.full()) {
     // The close that makes room sets accept_again_.
-    NotePause(listener);
+    if (listener.accepts == 0) NotePause(listener);
     return true;
   }
-  io_uring_sqe* sqe = Sqe();
-  if (sqe == nullptr) return false;
-  if (options_.accept_gate != nullptr) {
-    io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
-  } else {
-    io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (Uses(FeatureId::kMultishotAccept)) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+  for (uint32_t wanted = AcceptsWanted(listener); listener.accepts < wanted;) {
+    io_uring_sqe* sqe = Sqe();
+    if (sqe == nullptr) return false;
+    if (options_.accept_gate != nullptr) {
+      io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
+    } else {
+      io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      if (Uses(FeatureId::kMultishotAccept)) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+    }
+    auto number = static_cast<uint32_t>(std::countr_one(listener.numbers));
+    sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), number);
+    listener.numbers |= 1U << number;
+    ++listener.accepts;
+    ++accepts_in_flight_;
+    listener.cancelled = false;
   }
-  sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
-  listener.accepts = 1;
-  listener.cancelled = false;
-  if (options_.accept_gate == nullptr) listener.paused = false;
   return true;
 }
 
@@ -195,12 +211,13 @@ std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
   uint32_t slot = UserData::Slot(cqe.user_data);
   Listener& listener = listeners_[c->listener];
   --listener.accepts;
-  --places_kept_;
+  --accepts_in_flight_;
   if (cqe.res < 0) {
     table_.Free(slot);
     OnAcceptError(listener, -cqe.res);
     return std::nullopt;
   }
+  listener.paused = false;
   accept_again_ = true;
   return Adopted(slot);
 }
@@ -208,45 +225,74 @@ std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
 std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   if (accepts_direct()) return OnDirectAccept(cqe);
   uint32_t index = UserData::Slot(cqe.user_data);
-  if (index >= listeners_.size()) {
+  uint32_t number = UserData::Generation(cqe.user_data);
+  if (index >= listeners_.size() || number >= kMostAccepts ||
+      (listeners_[index].numbers >> number & 1) == 0) {
     counters_.stale_completions.Increment();
     return std::nullopt;
   }
   Listener& listener = listeners_[index];
+  bool limited = options_.accept_gate != nullptr;
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
-    listener.accepts = 0;
-    if (cqe.res >= 0) accept_again_ = true;
+    listener.numbers &= ~(1U << number);
+    --listener.accepts;
+    --accepts_in_flight_;
+    if (cqe.res >= 0 && !limited) accept_again_ = true;
     if (cqe.res >= 0 && Uses(FeatureId::kMultishotAccept)) counters_.multishot_rearms.Increment();
   }
   if (cqe.res < 0) {
     OnAcceptError(listener, -cqe.res);
     return std::nullopt;
   }
-  if (options_.accept_gate != nullptr) return AcceptWithinLimit(listener);
+  if (limited) {
+    accepted_in_turn_ = 0;
+    return AcceptWithinLimit(listener);
+  }
+  listener.paused = false;
   return Adopt(cqe.res, false, listener.is_unix);
 }
 
 // With a limit the ring only says that somebody waits; a place is taken when it is needed, or one
 // engine's idle accept would keep it from another that has clients.
 std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
-  if (stop_listening_) return std::nullopt;
+  if (stop_listening_) {
+    accept_again_ = true;
+    return std::nullopt;
+  }
   if (!options_.accept_gate->TryEnter()) {
+    // A close of our own in this batch has set accept_again_, and may have made room.
     NotePause(listener);
-    accept_again_ = false;
     PauseAccepting(base::NowNs() + AcceptGate::kRetryNs);
     return std::nullopt;
   }
   counters_.syscalls.Increment();
   int fd = accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-  if (fd >= 0) {
-    listener.paused = false;
-    return Adopt(fd, true, listener.is_unix);
-  }
   int error = errno;
-  options_.accept_gate->Leave();
-  // Somebody else was faster, or the client has gone.
-  if (error != EAGAIN) OnAcceptError(listener, error);
-  return std::nullopt;
+  if (fd < 0) {
+    options_.accept_gate->Leave();
+    // Somebody else was faster, or the client has gone.
+    if (error == EAGAIN) {
+      accept_again_ = true;
+    } else {
+      OnAcceptError(listener, error);
+    }
+    return std::nullopt;
+  }
+  listener.paused = false;
+  std::optional<ConnId> id = Adopt(fd, true, listener.is_unix);
+  if (!id) accept_again_ = true;
+  return id;
+}
+
+// Others may wait behind the one of whom the ring told. Not without end, for those who have been
+// taken wait as well.
+std::optional<ConnId> Core::NextWithinLimit(const io_uring_cqe& cqe) {
+  constexpr uint32_t kMostInTurn = 64;
+  if (table_.full() || ++accepted_in_turn_ == kMostInTurn) {
+    accept_again_ = true;
+    return std::nullopt;
+  }
+  return AcceptWithinLimit(listeners_[UserData::Slot(cqe.user_data)]);
 }
 
 void Core::OnAcceptError(Listener& listener, int error) {

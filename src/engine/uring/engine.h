@@ -134,7 +134,7 @@ class Engine {
         }
         break;
       case Op::kAccept:
-        if (auto id = core_->OnAccept(cqe)) Opened(*id);
+        for (auto id = core_->OnAccept(cqe); id; id = core_->NextAccepted(cqe)) Opened(*id);
         break;
       case Op::kConnect:
         if (auto id = core_->OnConnect(cqe)) Opened(*id);

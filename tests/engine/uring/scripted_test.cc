@@ -21,60 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-TEST_F(ScriptedTest, ArmsOneMultishotAcceptAndKeepsIt) {
-  Start();
-  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].ioprio, IORING_ACCEPT_MULTISHOT);
-  ring_->Forget();
-  Accept(1000);
-  Accept(1001);
-  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
-  EXPECT_THAT(handler_.opened, SizeIs(2));
-  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(2));
-}
-
-TEST_F(ScriptedTest, AnAcceptWithoutMoreIsArmedAgain) {
-  Start();
-  ring_->Forget();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1000, 0);
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-  EXPECT_THAT(handler_.opened, SizeIs(1));
-}
-
-TEST_F(ScriptedTest, AcceptOutOfDescriptorsRestsInsteadOfSpinning) {
-  Start();
-  ring_->Forget();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -EMFILE, 0);
-  Turn();
-  for (int i = 0; i < 5; ++i) Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
-  EXPECT_EQ(engine_->counters().accept_emfile.Get(), 1u);
-  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
-}
-
-TEST_F(ScriptedTest, AClosedConnectionEndsTheRestOfAcceptEarly) {
-  Start();
-  ConnId id = Accept();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -EMFILE, 0);
-  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
-  Turn();
-  ring_->Forget();
-  CompleteClose(id);
-  EXPECT_EQ(handler_.closed, std::vector{CloseReason::kEof});
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-}
-
-TEST_F(ScriptedTest, APeersErrorDuringAcceptIsCountedAndAcceptGoesOn) {
-  Start();
-  ring_->Forget();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -ECONNABORTED, 0);
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-  EXPECT_EQ(engine_->counters().accept_errors.Get(), 1u);
-}
-
 TEST_F(ScriptedTest, EchoesFromTheProvidedBufferAndReturnsItAfterTheSend) {
   Start();
   ConnId id = Accept();
@@ -725,67 +671,6 @@ TEST_F(ScriptedTest, AFeatureAskedForByNameWorksOrTheEngineIsNotMade) {
   ASSERT_FALSE(engine.ok());
   EXPECT_EQ(engine.status().message(),
             "the feature multishot_recv cannot be used: this kernel does not have it");
-}
-
-// A listener that really listens, and clients that wait to be accepted.
-struct Backlog {
-  Backlog(int clients) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    socklen_t length = sizeof(sa_family_t);  // autobind
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    listener.Reset(socket(AF_UNIX, SOCK_STREAM, 0));
-    EXPECT_EQ(bind(listener.get(), generic, length), 0);
-    EXPECT_EQ(listen(listener.get(), clients), 0);
-    length = sizeof(address);
-    EXPECT_EQ(getsockname(listener.get(), generic, &length), 0);
-    for (int i = 0; i < clients; ++i) {
-      waiting.emplace_back(socket(AF_UNIX, SOCK_STREAM, 0));
-      EXPECT_EQ(connect(waiting.back().get(), generic, length), 0);
-    }
-  }
-  base::UniqueFd listener;
-  std::vector<base::UniqueFd> waiting;
-};
-
-TEST_F(ScriptedTest, ALimitIsKeptExactlyAndTakesNoPlaceAhead) {
-  AcceptGate gate(1);
-  Backlog backlog(2);
-  Start({.accept_gate = &gate}, Everything(), 64, 64, std::move(backlog.listener));
-  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
-  EXPECT_EQ(ring_->Taken(Op::kAccept)[0].opcode, IORING_OP_POLL_ADD);
-  EXPECT_TRUE(gate.TryEnter()) << "waiting for a client takes no place";
-  ring_->Forget();
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN, 0);
-  Turn();
-  EXPECT_THAT(handler_.opened, IsEmpty()) << "somebody else has the place";
-  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
-  gate.Leave();
-  usleep(static_cast<useconds_t>(AcceptGate::kRetryNs / 1000 + 1000));
-  Turn();
-  ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1)) << "looks again after a while";
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN, 0);
-  Turn();
-  ASSERT_THAT(handler_.opened, SizeIs(1));
-  EXPECT_FALSE(gate.TryEnter());
-  ConnId id = handler_.opened.back();
-  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
-  Turn();
-  CompleteClose(id);
-  EXPECT_TRUE(gate.TryEnter()) << "the place is given back with the connection";
-  gate.Leave();
-}
-
-TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndClosesWhatStillComes) {
-  Start({.max_connections = 1});
-  Accept(1000);
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1001, IORING_CQE_F_MORE);
-  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -ECANCELED, 0);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(1));
-  EXPECT_EQ(engine_->counters().rejected.Get(), 1u);
 }
 
 TEST_F(ScriptedTest, ACancelThatFindsNothingIsTriedAgainUntilItsTargetHasEnded) {

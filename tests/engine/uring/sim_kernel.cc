@@ -80,7 +80,8 @@ bool SimKernel::Resolve(io_uring_sqe& sqe) {
 }
 
 void SimKernel::TakeAccept(const io_uring_sqe& sqe) {
-  if (sqe.file_index == 0 && !accepts_.empty()) Violation("two accepts on one listener");
+  bool multishot = (sqe.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+  if (multishot && !accepts_.empty()) Violation("two multishot accepts on one listener");
   if (sqe.file_index != 0 && files_.count(sqe.file_index - 1) != 0) {
     Violation("accept into a place that is taken");
   }
