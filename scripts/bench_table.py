@@ -1,3 +1,4 @@
+#!/usr/bin/env -S python3 -B
 """Prints the table of a folder that run_bench.sh wrote.
 
 Usage: bench_table.py FOLDER

@@ -191,7 +191,9 @@ configure() {
 build() {
   local dir=$1
   shift
-  say "building ${dir#"$root"/}"
+  local note=
+  if [[ ! -e $dir/.ninja_log ]]; then note=', which takes some minutes the first time'; fi
+  say "building ${dir#"$root"/}$note"
   ninja -C "$dir" "$@" >"$dir/build.log" 2>&1 || {
     grep -v '^ninja: Entering' "$dir/build.log" | tail -n 60 >&2
     die "the build failed; ${dir#"$root"/}/build.log has all of it"

@@ -10,7 +10,7 @@ from bench.settings import AXES, DEFAULTS
 
 VERDICTS = ["valid", "suspect", "invalid"]  # from good to bad
 
-# Columns of axes other than the engine: heading, width, how a value is written.
+# Columns of axes other than the engine: heading, width at least, how a value is written.
 _COLUMNS = {
     "connections": ("connections", 12, "{:,}".format),
     "size_bytes": ("size", 7, units.size_text),
@@ -63,6 +63,8 @@ class Table:
         self.varied = [axis for index, axis in enumerate(AXES)
                        if index and len({key[index] for key in keys}) > 1]
         self.shown = self.varied or ["connections"]
+        self.widths = [max([_COLUMNS[axis][1], *(2 + len(text) for text in texts)])
+                       for axis, *texts in zip(self.shown, *map(self.axis_texts, keys))]
 
     def axis_texts(self, key):
         return [_COLUMNS[axis][2](key[AXES.index(axis)]) for axis in self.shown]
@@ -75,8 +77,8 @@ class Table:
         # With one axis 80 columns have room for everything; with more, the rarest percentile goes.
         skipped = {"p99.9"} if len(self.shown) > 1 else set()
         text = f"{engine:<8}"
-        for axis, value in zip(self.shown, axes):
-            text += value.rjust(_COLUMNS[axis][1])
+        for width, value in zip(self.widths, axes):
+            text += value.rjust(width)
         for (name, width), value in zip(_NUMBERS, numbers):
             text += "" if name in skipped else value.rjust(width)
         return f"{text}  {verdict}"

@@ -98,6 +98,19 @@ def test_rows_are_medians_and_the_worst_verdict(tmp_path):
                    "suspect"]
 
 
+def test_a_column_is_as_wide_as_what_stands_in_it(tmp_path):
+    asked = ("best", "-recv_bundle,+incremental_buffers")
+    for number, features in enumerate(asked):
+        server = server_result()
+        server["run"]["argv"] = ["ringecho-server", "--features", features]
+        write(tmp_path, number, server, load_result())
+    lines = table.text(tmp_path)
+    (heading,) = [line for line in lines if line.startswith("engine ")]
+    end = heading.index("features") + len("features")
+    found = [line[:end].split() for line in lines if line.startswith("io_uring ")]
+    assert found == [["io_uring", features] for features in asked]
+
+
 def test_rows_are_ordered_by_connections_then_engine(tmp_path):
     number = 0
     for connections in (10_000, 64):

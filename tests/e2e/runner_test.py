@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 
 import pytest
 
@@ -294,7 +293,7 @@ def test_what_a_killed_runner_leaves_can_be_resumed(bench, started, run):
     folder = series_of(bench)
     programs.wait_until(lambda: left_over(folder) == [], "nothing is left running")
     assert state_of(bench)["status"] == "running"
-    table = run([sys.executable, bench.parent / "bench_table.py", folder])
+    table = run([bench.parent / "bench_table.py", folder])
     assert "incomplete: not ended, 1 of 3 runs made" in table.out
     assert run([bench, "--no-build", "--resume", folder]).code == 0
     assert state_of(bench)["status"] == "complete"
