@@ -102,7 +102,7 @@ def test_a_column_is_as_wide_as_what_stands_in_it(tmp_path):
     asked = ("best", "-recv_bundle,+incremental_buffers")
     for number, features in enumerate(asked):
         server = server_result()
-        server["run"]["argv"] = ["ringecho-server", "--features", features]
+        server["run"]["argv"] = ["ringecho-server", f"--features={features}"]
         write(tmp_path, number, server, load_result())
     lines = table.text(tmp_path)
     (heading,) = [line for line in lines if line.startswith("engine ")]
