@@ -39,7 +39,8 @@ struct alignas(64) Counters {
   Counter short_sends;       // sends that took only a part
   Counter buffers_held;      // provided buffers whose bytes wait to be sent, when the last batch of
                              // completions ended (a gauge)
-  Counter buffers_starved;   // receives that found no provided buffer (ENOBUFS)
+  Counter buffers_starved;   // receives that ended for want of provided buffers: ENOBUFS, or a
+                             // bundle that took the last one
   Counter sends_spilled;     // sends cancelled and copied out to give buffers back to the pool
   Counter backpressure_pauses;  // times a connection stopped being read because its peer was not
                                 // reading

@@ -42,3 +42,28 @@ def test_each_thread_has_as_many_as_the_process(options, run, start_server, run_
         result["totals"]["bytes_sent"]
     assert served["engine_stats"]["accept_emfile"] == served["engine_stats"]["rejected"] == 0
     assert served["engine_stats"]["open"] == 0
+
+
+def test_idle_connections_are_closed_and_busy_ones_are_not(run, start_server, validated):
+    require("io_uring")
+    require_direct_descriptors(run)
+    server = start_server("--idle-timeout", "300ms", "--features", "+direct_descriptors",
+                          engine="io_uring")
+    idle = [programs.connect(server.address) for _ in range(20)]
+    with programs.connect(server.address) as busy:
+        for connection in idle:
+            connection.setblocking(False)
+
+        def closed(connection):
+            programs.echo(busy, b"not idle")
+            try:
+                return connection.recv(1) == b""
+            except BlockingIOError:
+                return False
+
+        for connection in idle:
+            programs.wait_until(lambda one=connection: closed(one), "an idle one is closed")
+            connection.close()
+        programs.echo(busy, b"still here")
+    assert server.stop().code == 0
+    assert validated(server.json_path)["errors"]["timeout"] == len(idle)
