@@ -16,7 +16,8 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --sanitize KIND      with "address,undefined" in build-test-address, or with
                        "thread" in build-test-thread
   --ladder             the conformance tests, with the address sanitizer: each
-                       preset of io_uring features, all but one, all but two
+                       preset of io_uring features, all but one, all but two;
+                       with RINGECHO_LADDER=all also of what is off by default
   --clang              build with clang in build-test-clang; warnings are errors
   --fuzz               fuzz the readers of files with clang's libFuzzer in
                        build-test-fuzz, each for RINGECHO_FUZZ_SECONDS (60)
@@ -133,7 +134,7 @@ run_mode() {
       local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
       meson_test=(--timeout-multiplier 4)
       if [[ $mode == ladder ]]; then
-        local -x RINGECHO_LADDER=1
+        local -x RINGECHO_LADDER=${RINGECHO_LADDER:-default}
         local tests=(--suite=conformance)
         meson_test=(--timeout-multiplier 10)
       fi

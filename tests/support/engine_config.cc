@@ -1,6 +1,8 @@
 #include "support/engine_config.h"
 
 #include <cstdlib>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace ringecho::support {
@@ -76,6 +78,23 @@ void AddWith(const engine::FeatureInfo& one, FeatureSet features, std::vector<En
   }
 }
 
+// `features` without each of them, and without each two.
+void AddWithout(FeatureSet features, const std::string& prefix, std::vector<EngineConfig>& out) {
+  for (const engine::FeatureInfo& one : engine::kFeatureTable) {
+    if (!features.Has(one.id)) continue;
+    std::string name = prefix + "no_" + std::string(one.name);
+    EngineConfig config = {
+        .name = name, .kind = EngineKind::kUring, .features = features, .missing = {one.id}};
+    out.push_back(config);
+    for (const engine::FeatureInfo& other : engine::kFeatureTable) {
+      if (other.id <= one.id || !features.Has(other.id)) continue;
+      config.name = name + "_no_" + std::string(other.name);
+      config.missing = {one.id, other.id};
+      out.push_back(config);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<EngineConfig> LadderEngineConfigs() {
@@ -85,21 +104,12 @@ std::vector<EngineConfig> LadderEngineConfigs() {
       {.name = "minimal", .kind = EngineKind::kUring, .features = {}},
       {.name = "with_all", .kind = EngineKind::kUring, .features = engine::kAllFeatures},
   };
+  AddWithout(kDefaultFeatures, "", out);
   for (const engine::FeatureInfo& one : engine::kFeatureTable) {
-    if (!kDefaultFeatures.Has(one.id)) {
-      FeatureSet features = With(kDefaultFeatures, one.id);
-      if (kZeroCopy.Has(one.id)) features.Add(FeatureId::kSendZc);
-      AddWith(one, features, out);
-      continue;
-    }
-    std::string name = "no_" + std::string(one.name);
-    out.push_back({.name = name, .kind = EngineKind::kUring, .missing = {one.id}});
-    for (const engine::FeatureInfo& other : engine::kFeatureTable) {
-      if (other.id <= one.id || !kDefaultFeatures.Has(other.id)) continue;
-      out.push_back({.name = name + "_no_" + std::string(other.name),
-                     .kind = EngineKind::kUring,
-                     .missing = {one.id, other.id}});
-    }
+    if (kDefaultFeatures.Has(one.id)) continue;
+    FeatureSet features = With(kDefaultFeatures, one.id);
+    if (kZeroCopy.Has(one.id)) features.Add(FeatureId::kSendZc);
+    AddWith(one, features, out);
   }
   FeatureSet min_wait = {FeatureId::kMinWait};
   for (EngineConfig batch : {
@@ -115,9 +125,16 @@ std::vector<EngineConfig> LadderEngineConfigs() {
   return out;
 }
 
+std::vector<EngineConfig> WholeLadderEngineConfigs() {
+  std::vector<EngineConfig> out;
+  AddWithout(engine::kAllFeatures, "all_", out);
+  return out;
+}
+
 std::vector<EngineConfig> AllEngineConfigs() {
-  return std::getenv("RINGECHO_LADDER") != nullptr ? LadderEngineConfigs()
-                                                   : OrdinaryEngineConfigs();
+  const char* ladder = std::getenv("RINGECHO_LADDER");
+  if (ladder == nullptr) return OrdinaryEngineConfigs();
+  return ladder == std::string_view("all") ? WholeLadderEngineConfigs() : LadderEngineConfigs();
 }
 
 }  // namespace ringecho::support

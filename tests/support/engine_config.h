@@ -62,7 +62,12 @@ std::vector<EngineConfig> OrdinaryEngineConfigs();
 // that decides where received bytes are, and all that go together.
 std::vector<EngineConfig> LadderEngineConfigs();
 
-// The ladder if RINGECHO_LADDER is set, otherwise the ordinary ones.
+// All there are, on by default or not, without each of them and each two: what excludes each other
+// gets its turn when the other is taken away. Takes long.
+std::vector<EngineConfig> WholeLadderEngineConfigs();
+
+// The whole ladder if RINGECHO_LADDER is "all", the ladder if it is anything else, otherwise the
+// ordinary ones.
 std::vector<EngineConfig> AllEngineConfigs();
 
 }  // namespace ringecho::support
