@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -174,14 +175,71 @@ std::vector<std::string> UsualOf(const std::vector<std::vector<std::string>>& li
   return usual;
 }
 
-// Lists of features are long and nearly the same: one is called "usual" and told in a note, the
-// others by how they differ from it, where that is shorter.
-void ShortenFeatures(Comparison& comparison) {
+// What --features was given, which says what somebody wanted to know ("baseline", "-recv_bundle");
+// empty when it is nothing that the option takes.
+std::string AskedFeatures(const report::Run& run) {
+  constexpr std::string_view kOption = "--features";
+  constexpr size_t kLongest = 100;
+  std::string asked = "best";
+  for (size_t i = 0; i < run.argv.size(); ++i) {
+    const std::string& word = run.argv[i];
+    if (word == kOption && i + 1 < run.argv.size()) asked = run.argv[i + 1];
+    if (word.starts_with(kOption) && word.size() > kOption.size() && word[kOption.size()] == '=') {
+      asked = word.substr(kOption.size() + 1);
+    }
+  }
+  const bool plain = std::all_of(asked.begin(), asked.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '+' || c == '-' ||
+           c == ',';
+  });
+  return plain && asked.size() <= kLongest ? asked : "";
+}
+
+// By side, what its features were asked for as; nothing unless each has one name of its own. A list
+// of one is the name of an engine, as likely as not, and stays.
+std::vector<std::string> AskedBySide(const std::vector<Entry>& entries,
+                                     const std::vector<std::string>& values,
+                                     const Comparison& comparison) {
+  std::vector<Values> asked(values.size());
+  for (const Entry& entry : entries) {
+    const Measurement& measurement = comparison.measurements[entry.measurement];
+    const bool of_loader = comparison.vary.starts_with("loader") || !measurement.server;
+    const auto& result = of_loader ? measurement.load : measurement.server;
+    const std::string& value = entry.Value(comparison.vary);
+    const auto side = std::find(values.begin(), values.end(), value) - values.begin();
+    const bool is_engine = result && value == result->config.engine.name && value == "epoll";
+    asked[static_cast<size_t>(side)].insert(is_engine ? value
+                                            : result  ? AskedFeatures(result->run)
+                                                      : "");
+  }
+  std::vector<std::string> out;
+  Values all;
+  for (const Values& names : asked) {
+    if (names.size() != 1 || names.begin()->empty() || !all.insert(*names.begin()).second) {
+      return {};
+    }
+    out.push_back(*names.begin());
+  }
+  return out;
+}
+
+// Lists of features are long and nearly the same. They are called as they were asked for; where
+// that does not tell them apart, one is "usual" and the others are how they differ from it, if that
+// is shorter. A note has the list in full.
+void NameFeatures(const std::vector<Entry>& entries, const std::vector<std::string>& values,
+                  Comparison& comparison) {
   std::vector<std::vector<std::string>> lists;
   for (const std::string& side : comparison.sides) lists.push_back(absl::StrSplit(side, ','));
   const std::vector<std::string> usual = UsualOf(lists);
   if (usual.empty()) return;
+  const std::vector<std::string> asked = AskedBySide(entries, values, comparison);
+  const auto usual_side =
+      static_cast<size_t>(std::find(lists.begin(), lists.end(), usual) - lists.begin());
   for (size_t i = 0; i < lists.size(); ++i) {
+    if (!asked.empty()) {
+      comparison.sides[i] = asked[i];
+      continue;
+    }
     if (lists[i].size() <= 1) continue;
     const std::string unlike = absl::StrJoin(Unlike(usual, lists[i]), ",");
     if (unlike.empty()) {
@@ -190,7 +248,8 @@ void ShortenFeatures(Comparison& comparison) {
       comparison.sides[i] = unlike;
     }
   }
-  comparison.notes.push_back(absl::StrCat("usual is ", absl::StrJoin(usual, ", ")));
+  comparison.notes.push_back(
+      absl::StrCat(comparison.sides[usual_side], " is ", absl::StrJoin(usual, ", ")));
 }
 
 std::string_view WantedBase(const CompareOptions& options, const std::vector<std::string>& names) {
@@ -272,7 +331,7 @@ absl::Status FindSides(const CompareOptions& options, std::vector<Entry>& entrie
   for (std::string& side : comparison.sides) {
     if (side.empty()) side = kAbsent;
   }
-  if (IsFeatureList(comparison.vary)) ShortenFeatures(comparison);
+  if (IsFeatureList(comparison.vary)) NameFeatures(entries, values, comparison);
 
   const std::string wanted(WantedBase(options, comparison.sides));
   auto base = std::find(comparison.sides.begin(), comparison.sides.end(), wanted);

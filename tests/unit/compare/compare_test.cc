@@ -19,6 +19,7 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 std::vector<Measurement> Series(const Simulated& what, int repeats) {
   std::vector<Measurement> out;
@@ -350,6 +351,41 @@ TEST(Features, ShortNamesTellThemApart) {
   auto comparison = Compare(all, {.vary = "features"});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   EXPECT_THAT(comparison->sides, ElementsAre("epoll", "-bundle", "usual"));
+}
+
+// Two of each: epoll, and io_uring with `argv` of which each has a feature the others have not.
+std::vector<Measurement> Asked(const std::vector<std::vector<std::string>>& argvs) {
+  std::vector<Measurement> all = TwoEngines(2);
+  std::erase_if(all, [](const Measurement& m) { return m.server->config.engine.name != "epoll"; });
+  for (size_t i = 0; i < argvs.size(); ++i) {
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      Measurement more = Make({});
+      more.server->run.argv = argvs[i];
+      more.server->config.engine.effective.emplace_back("number_" + std::to_string(i), true);
+      all.push_back(more);
+    }
+  }
+  return all;
+}
+
+TEST(Features, AreCalledAsTheyWereAsked) {
+  auto comparison = Compare(Asked({{"ringecho-server"},
+                                   {"ringecho-server", "--features=-recv_bundle", "-q"},
+                                   {"ringecho-server", "--features", "minimal"}}),
+                            {.vary = "features", .base = "best"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->sides, ElementsAre("best", "epoll", "-recv_bundle", "minimal"));
+  EXPECT_THAT(comparison->notes, Contains(StartsWith("best is ")));
+}
+
+TEST(Features, AskedTheSameOrStrangelyTheyAreCalledByWhatTheyAre) {
+  const std::vector<std::string> plain = {"ringecho-server"};
+  for (const char* second : {"--features=best", "--features=", "--features=a b\n"}) {
+    SCOPED_TRACE(second);
+    auto comparison = Compare(Asked({plain, {"ringecho-server", second}}), {.vary = "features"});
+    ASSERT_TRUE(comparison.ok()) << comparison.status();
+    EXPECT_THAT(comparison->sides, Contains("usual"));
+  }
 }
 
 TEST(Features, TheUsualListIsNotTheLongest) {
