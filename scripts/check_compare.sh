@@ -74,7 +74,7 @@ measure() {
   done
   [[ $address ]] || die "the server did not start: $(tail -n 1 "$work/log")"
   "$dir/src/load/ringecho-load" --connect "$address" -c 64 -d 1s --warmup 300ms -q \
-    --cpus "$cpu" --json "$name.load.json" "${labels[@]}" >"$work/load.log" 2>&1 ||
+    --wait block --cpus "$cpu" --json "$name.load.json" "${labels[@]}" >"$work/load.log" 2>&1 ||
     die "the load generator failed: $(tail -n 1 "$work/load.log")"
   kill -TERM "$server_pid"
   wait "$server_pid" || die 'the server failed'

@@ -80,7 +80,7 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
                        "batch:TIME, which gathers for so long before it looks; spinning answers "
                        "sooner and takes a whole CPU per thread, gathering answers later and "
                        "takes less",
-                       "block"))
+                       engine::WaitName(options.wait)))
       ->type_name("HOW")
       ->group(kEngine);
   cli::AddCount(app, "-t,--threads", options.threads, {1, 1024}, "engines, one thread each")

@@ -37,7 +37,7 @@ struct CommonOptions {
 // --engine, --features, --wait, --threads, --cpus; --buffers, --buffer-size; --interval, --json,
 // -v, -q;
 // --label,
-// --series, --repeat, --order.
+// --series, --repeat, --order. What `options` holds are the defaults that --help names.
 void AddCommonOptions(CLI::App& app, CommonOptions& options);
 
 // Throws CLI::ValidationError for common options that contradict each other. For Parse's `check`.
