@@ -150,16 +150,18 @@ class Core {
   const Features& features() const { return features_; }
 
  private:
-  // Of one listener in flight.
+  // Of one listener at a time.
   static constexpr uint32_t kMostAccepts = 32;
 
   struct Listener {
     base::UniqueFd fd;
-    uint32_t accepts = 0;  // in flight
-    uint32_t numbers = 0;  // bit n: the ordinary accept number n is in flight
+    uint32_t accepts = 0;  // in flight, and the poll that comes before them
+    uint64_t numbers = 0;  // bit n: number n is in flight; direct ones have none
+    uint32_t burst = 0;    // accepts to try at once because somebody waits; 0: nobody is known to
+    uint32_t refused = 0;  // direct accepts that failed though their clients wait on
     bool cancelled = false;
     bool is_unix = false;
-    bool paused = false;  // for want of a place or a descriptor, until the next client is taken
+    bool paused = false;  // none in flight for want of a place or a descriptor
   };
 
   Core(const Options& options, const Capabilities& caps, std::unique_ptr<Ring> ring,
@@ -261,11 +263,20 @@ class Core {
   void NotePause(Listener& listener);
   void ArmAccepts(int64_t now_ns);
   bool ArmOrdinaryAccepts(size_t index);
+  bool ArmBurst(size_t index);
+  io_uring_sqe* AcceptSqe(size_t index, uint32_t number);
+  std::optional<ConnId> OnWaiting(Listener& listener);
+  std::optional<ConnId> OnBurstAccept(Listener& listener, int result);
   bool ArmDirectAccepts(size_t index);
-  uint32_t AcceptsWanted(const Listener& listener) const;
+  uint32_t DirectAcceptsWanted(const Listener& listener) const;
   bool CancelAccepts(size_t index);
   bool accepts_direct() const {
     return Uses(FeatureId::kDirectDescriptors) && options_.accept_gate == nullptr;
+  }
+  // Whether a poll says first that somebody waits. See ArmOrdinaryAccepts.
+  bool polls_first() const {
+    return !accepts_direct() &&
+           (options_.accept_gate != nullptr || !Uses(FeatureId::kMultishotAccept));
   }
   // Rows of the table for accepts in flight.
   uint32_t places_kept() const { return accepts_direct() ? accepts_in_flight_ : 0; }
@@ -313,7 +324,7 @@ class Core {
   size_t first_listener_ = 0;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
   uint32_t installs_ = 0;                // in flight
-  uint32_t accepts_in_flight_ = 0;
+  uint32_t accepts_in_flight_ = 0;       // that bring one connection each
   uint32_t accepted_in_turn_ = 0;
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free

@@ -53,8 +53,8 @@ ConnectResult NotOpened(CloseReason why) { return {.ok = false, .id = {}, .error
 }  // namespace
 
 absl::Status Core::Listen(base::UniqueFd listener) {
-  // accept4 must not wait for a client that has gone meanwhile.
-  if (options_.accept_gate != nullptr && fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) {
+  // An accept must not wait for a client that has gone meanwhile, or been taken by somebody else.
+  if (polls_first() && fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) {
     return base::ErrnoStatus(errno, "fcntl O_NONBLOCK on a listener");
   }
   bool is_unix = IsUnixSocket(listener.get());
@@ -111,7 +111,7 @@ bool Core::CancelAccepts(size_t index) {
     io_uring_prep_cancel_fd(sqe, listener.fd.get(), IORING_ASYNC_CANCEL_ALL);
     sqe->user_data = UserData::PackCancel(UserData::Pack(Op::kAccept, slot, 0));
   }
-  for (uint32_t left = listener.numbers; left != 0; left &= left - 1) {
+  for (uint64_t left = listener.numbers; left != 0; left &= left - 1) {
     io_uring_sqe* sqe = Sqe();
     if (sqe == nullptr) return false;
     uint64_t tag = UserData::Pack(Op::kAccept, slot, static_cast<uint32_t>(std::countr_zero(left)));
@@ -122,26 +122,20 @@ bool Core::CancelAccepts(size_t index) {
   return true;
 }
 
-// How many accepts a listener should have in flight. Without multishot several: one for each turn
-// of the loop would let clients wait for seconds behind the traffic of those who came first. A
-// direct accept keeps a place of the table, which the kernel fills: it would accept and drop a
-// client it has no place for. Fewer as places run out, so that one listener's idle accepts take
-// little from the others.
-uint32_t Core::AcceptsWanted(const Listener& listener) const {
-  bool single =
-      !accepts_direct() && (Uses(FeatureId::kMultishotAccept) || options_.accept_gate != nullptr);
-  if (single) return 1;
-  // One that tries at once: those in flight do not hear of a client that waits already.
-  if (listener.paused) return std::min(listener.accepts + 1, kMostAccepts);
+// How many direct accepts a listener has in flight. Each keeps a place of the table, which the
+// kernel fills: it would accept and drop a client it has no place for. Fewer as places run out, so
+// that one listener's idle accepts take little from the others. One more after each that was
+// refused: those in flight do not hear of a client that waits already.
+uint32_t Core::DirectAcceptsWanted(const Listener& listener) const {
   auto listeners = static_cast<uint32_t>(listeners_.size());
-  uint32_t taken = table_.size() + accepts_in_flight_ - places_kept();
-  uint32_t left = table_.capacity() - std::min(taken, table_.capacity());
-  return std::clamp(left / (8 * listeners), 1U, kMostAccepts);
+  uint32_t left = table_.capacity() - table_.size();
+  uint32_t usual = std::clamp(left / (8 * listeners), 1U, kMostAccepts);
+  return std::max(usual, std::min(listener.accepts + listener.refused, kMostAccepts));
 }
 
 bool Core::ArmDirectAccepts(size_t index) {
   Listener& listener = listeners_[index];
-  for (uint32_t wanted = AcceptsWanted(listener); listener.accepts < wanted;) {
+  for (uint32_t wanted = DirectAcceptsWanted(listener); listener.accepts < wanted;) {
     uint32_t slot = table_.Allocate();
     if (slot == kNoSlot) {
       // The close that makes room sets accept_again_.
@@ -163,36 +157,63 @@ bool Core::ArmDirectAccepts(size_t index) {
     sqe->user_data = Tag(Op::kAccept, slot);
     ++listener.accepts;
     ++accepts_in_flight_;
-    listener.cancelled = false;
+    listener.refused -= std::min(listener.refused, 1U);
+    listener.cancelled = listener.paused = false;
   }
   return true;
 }
 
+// Number 0 is the multishot accept. Without it, it is a poll: accepts that wait would each take one
+// client per turn of the loop, and clients would wait for seconds behind the traffic of those who
+// came first; and several of them at a time all wake up for one client before Linux 5.18. So a poll
+// says that somebody waits, and then accepts that do not wait take them, in bursts that grow.
 // With no place left for a connection it pauses instead.
 bool Core::ArmOrdinaryAccepts(size_t index) {
   Listener& listener = listeners_[index];
+  if (listener.accepts > 0) return true;
   if (table_.full()) {
     // The close that makes room sets accept_again_.
-    if (listener.accepts == 0) NotePause(listener);
+    NotePause(listener);
     return true;
   }
-  for (uint32_t wanted = AcceptsWanted(listener); listener.accepts < wanted;) {
-    io_uring_sqe* sqe = Sqe();
-    if (sqe == nullptr) return false;
-    if (options_.accept_gate != nullptr) {
-      io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
-    } else {
-      io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-      if (Uses(FeatureId::kMultishotAccept)) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
-    }
-    auto number = static_cast<uint32_t>(std::countr_one(listener.numbers));
+  if (listener.burst > 0) return ArmBurst(index);
+  io_uring_sqe* sqe = AcceptSqe(index, 0);
+  if (sqe == nullptr) return false;
+  if (polls_first()) {
+    io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
+  } else {
+    io_uring_prep_multishot_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
+  }
+  sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
+  if (options_.accept_gate == nullptr) listener.paused = false;
+  return true;
+}
+
+// Never more accepts than places, those of other listeners counted: their ends set accept_again_.
+bool Core::ArmBurst(size_t index) {
+  Listener& listener = listeners_[index];
+  uint32_t left = table_.capacity() - table_.size();
+  uint32_t room = left - std::min(accepts_in_flight_, left);
+  for (uint32_t number = 1; number <= std::min(listener.burst, room); ++number) {
+    io_uring_sqe* sqe = AcceptSqe(index, number);
+    if (sqe == nullptr) return listener.accepts > 0;
+    io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
     sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), number);
-    listener.numbers |= 1U << number;
-    ++listener.accepts;
     ++accepts_in_flight_;
-    listener.cancelled = false;
+    listener.paused = false;
   }
   return true;
+}
+
+// Counts it as in flight; the caller prepares it.
+io_uring_sqe* Core::AcceptSqe(size_t index, uint32_t number) {
+  io_uring_sqe* sqe = Sqe();
+  if (sqe == nullptr) return nullptr;
+  Listener& listener = listeners_[index];
+  listener.numbers |= uint64_t{1} << number;
+  ++listener.accepts;
+  listener.cancelled = false;
+  return sqe;
 }
 
 // A pause is counted once, however often it is found to last.
@@ -217,7 +238,6 @@ std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
     OnAcceptError(listener, -cqe.res);
     return std::nullopt;
   }
-  listener.paused = false;
   accept_again_ = true;
   return Adopted(slot);
 }
@@ -226,30 +246,55 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   if (accepts_direct()) return OnDirectAccept(cqe);
   uint32_t index = UserData::Slot(cqe.user_data);
   uint32_t number = UserData::Generation(cqe.user_data);
-  if (index >= listeners_.size() || number >= kMostAccepts ||
+  if (index >= listeners_.size() || number > kMostAccepts ||
       (listeners_[index].numbers >> number & 1) == 0) {
     counters_.stale_completions.Increment();
     return std::nullopt;
   }
   Listener& listener = listeners_[index];
-  bool limited = options_.accept_gate != nullptr;
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
-    listener.numbers &= ~(1U << number);
+    listener.numbers &= ~(uint64_t{1} << number);
     --listener.accepts;
-    --accepts_in_flight_;
-    if (cqe.res >= 0 && !limited) accept_again_ = true;
-    if (cqe.res >= 0 && Uses(FeatureId::kMultishotAccept)) counters_.multishot_rearms.Increment();
   }
+  if (number > 0) return OnBurstAccept(listener, cqe.res);
   if (cqe.res < 0) {
     OnAcceptError(listener, -cqe.res);
     return std::nullopt;
   }
-  if (limited) {
+  if (polls_first()) return OnWaiting(listener);
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+    accept_again_ = true;
+    counters_.multishot_rearms.Increment();
+  }
+  return Adopt(cqe.res, false, listener.is_unix);
+}
+
+std::optional<ConnId> Core::OnWaiting(Listener& listener) {
+  if (options_.accept_gate != nullptr) {
     accepted_in_turn_ = 0;
     return AcceptWithinLimit(listener);
   }
-  listener.paused = false;
-  return Adopt(cqe.res, false, listener.is_unix);
+  listener.burst = 1;
+  accept_again_ = true;
+  return std::nullopt;
+}
+
+std::optional<ConnId> Core::OnBurstAccept(Listener& listener, int result) {
+  --accepts_in_flight_;
+  std::optional<ConnId> id;
+  if (result >= 0) {
+    id = Adopt(result, false, listener.is_unix);
+  } else {
+    listener.burst = 0;
+    if (result != -EAGAIN) OnAcceptError(listener, -result);
+  }
+  // After an error that rests, the next one is tried when the rest is over.
+  bool rests = result < 0 && result != -EAGAIN;
+  if (listener.accepts == 0) {
+    listener.burst = std::min(2 * listener.burst, kMostAccepts);
+    if (!rests) accept_again_ = true;
+  }
+  return id;
 }
 
 // With a limit the ring only says that somebody waits; a place is taken when it is needed, or one
@@ -257,6 +302,11 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
 std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
   if (stop_listening_) {
     accept_again_ = true;
+    return std::nullopt;
+  }
+  if (table_.full()) {
+    // The close that makes room sets accept_again_.
+    NotePause(listener);
     return std::nullopt;
   }
   if (!options_.accept_gate->TryEnter()) {
@@ -288,7 +338,7 @@ std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
 // taken wait as well.
 std::optional<ConnId> Core::NextWithinLimit(const io_uring_cqe& cqe) {
   constexpr uint32_t kMostInTurn = 64;
-  if (table_.full() || ++accepted_in_turn_ == kMostInTurn) {
+  if (++accepted_in_turn_ == kMostInTurn) {
     accept_again_ = true;
     return std::nullopt;
   }
@@ -304,6 +354,7 @@ void Core::OnAcceptError(Listener& listener, int error) {
   } else {
     (error == EMFILE || error == ENFILE ? counters_.accept_emfile : counters_.accept_errors)
         .Increment();
+    if (accepts_direct()) ++listener.refused;
     NotePause(listener);
     PauseAccepting(base::NowNs() + kAcceptRestNs);
   }

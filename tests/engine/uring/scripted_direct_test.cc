@@ -113,6 +113,20 @@ TEST_F(ScriptedDirectTest, AFailedAcceptGivesItsPlaceBack) {
   EXPECT_THAT(handler_.opened, IsEmpty()) << "a stale one opens nothing";
 }
 
+TEST_F(ScriptedDirectTest, AfterARefusalAFreshAcceptTriesForWhoeverWaits) {
+  StartDirect(64);
+  std::vector<io_uring_sqe> accepts = ring_->Taken(Op::kAccept);
+  ASSERT_THAT(accepts, SizeIs(8));
+  ring_->Forget();
+  ring_->Complete(accepts[0].user_data, -ENFILE);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty()) << "it rests";
+  ASSERT_TRUE(engine_->RunBatchForTest(base::kNsPerSec).ok());
+  ASSERT_TRUE(engine_->RunBatchForTest().ok());
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1))
+      << "the seven in flight are enough for the places, but do not hear of who waits already";
+}
+
 TEST_F(ScriptedDirectTest, StopsListeningByOneCancelForAllAccepts) {
   StartDirect(1000);
   std::vector<io_uring_sqe> accepts = ring_->Taken(Op::kAccept);

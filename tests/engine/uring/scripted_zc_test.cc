@@ -519,7 +519,7 @@ TEST_F(ScriptedZcOwnBufferTest, TheNextReceiveWaitsForTheNotification) {
 }
 
 TEST_F(ScriptedZcOwnBufferTest, WithoutFixedBuffersReceivesAreOrdinaryAlthoughMemoryIsRegistered) {
-  StartOwn(kZeroCopy);
+  StartOwn(With(kZeroCopy, FeatureId::kMultishotAccept));
   ConnId id = Accept();
   EXPECT_EQ(ring_->Taken(Op::kReceive)[0].opcode, IORING_OP_RECV);
   EXPECT_NE(EchoOwn(id, "abc").ioprio & IORING_RECVSEND_FIXED_BUF, 0);

@@ -3,6 +3,7 @@
 // wedges, and everything is given back at the end. A failure prints its seed; run that one with
 //   simulation_test --gtest_filter=*NAME* and RINGECHO_SIM_SEED=N.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <memory>
@@ -145,7 +146,7 @@ void SimulationTest::Simulate(uint64_t seed) {
   auto engine =
       Engine<EchoAll>::CreateOn(std::move(owned), kernel.NewWritableSet(), options, caps, handler);
   ASSERT_TRUE(engine.ok()) << engine.status();
-  ASSERT_TRUE((*engine)->Listen(base::UniqueFd(SimKernel::kFirstFd - 1)).ok());
+  ASSERT_TRUE((*engine)->Listen(base::UniqueFd(socket(AF_UNIX, SOCK_STREAM, 0))).ok());
   ASSERT_TRUE((*engine)->Run().ok());
 
   EXPECT_EQ(kernel.violations(), std::vector<std::string>{});
