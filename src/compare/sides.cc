@@ -180,7 +180,7 @@ std::vector<std::string> UsualOf(const std::vector<std::vector<std::string>>& li
 std::string AskedFeatures(const report::Run& run) {
   constexpr std::string_view kOption = "--features";
   constexpr size_t kLongest = 100;
-  std::string asked = "best";
+  std::string asked = run.argv.empty() ? "" : "best";
   for (size_t i = 0; i < run.argv.size(); ++i) {
     const std::string& word = run.argv[i];
     if (word == kOption && i + 1 < run.argv.size()) asked = run.argv[i + 1];
