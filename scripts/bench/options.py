@@ -28,6 +28,7 @@ What is measured:
   --loader-engine NAME  of the load generator: auto, io_uring or epoll [auto].
                         It is the same for all engines of the server, because
                         only the server is what is compared.
+  --loader-wait HOW     likewise; as --wait [as its --help says]
   --label KEY=VALUE     goes into every result; repeatable
 
 How:
@@ -114,6 +115,7 @@ def _seed(text):
 # {option: (field of Settings, parser)}
 _OVERRIDES = {
     "--loader-engine": ("loader_engine", _loader_engine),
+    "--loader-wait": ("loader_wait", scenario.wait),
     "--duration": ("duration_ms", scenario.duration_ms),
     "--warmup": ("warmup_ms", units.time_ms),
     "--repeats": ("repeats", lambda text: units.whole(text, most=10_000)),

@@ -97,6 +97,8 @@ class Plan:
                    "-d", f"{self.settings.duration_ms}ms", "--warmup",
                    f"{self.settings.warmup_ms}ms", "--engine", self.settings.loader_engine,
                    "-t", str(threads), "-q", "--json", result_path, *self._naming(run)]
+        if self.settings.loader_wait:
+            options += ["--wait", self.settings.loader_wait]
         if layout.loader:
             options += ["--cpus", ",".join(map(str, layout.loader[:threads]))]
         return options

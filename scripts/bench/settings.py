@@ -27,6 +27,7 @@ class Settings:
     seed: int = None  # of a shuffled order
     server: str = "local"  # or "command" (--server-cmd), or "running" (only --connect)
     loader_engine: str = "auto"
+    loader_wait: str = ""  # empty: its own default
     loader_threads: int = 0  # 0: as many as the CPU layout has room for
     server_cpus: list = dataclasses.field(default_factory=list)  # empty: chosen
     loader_cpus: list = dataclasses.field(default_factory=list)
@@ -66,7 +67,8 @@ def to_json(settings):
     top["vary"] = _COMPARED_AS.get(settings.vary, settings.vary)
     top["options"] = {key: getattr(settings, key)
                       for key in ("duration_ms", "warmup_ms", "server", "loader_engine",
-                                  "loader_threads", "server_cpus", "loader_cpus", "labels")}
+                                  "loader_wait", "loader_threads", "server_cpus", "loader_cpus",
+                                  "labels")}
     return top
 
 

@@ -73,7 +73,7 @@ def test_a_check_warns_and_changes_nothing(bench, run, start_server):
 def test_every_axis_and_label_reaches_the_programs(bench, run, validated):
     ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "4", "--size", "64,4k",
                  "--depth", "1,8", "--warmup", "50ms", "--label", "what=so & so", "--loader-engine",
-                 "epoll"])
+                 "epoll", "--loader-wait", "hybrid:30us"])
     assert ended.code == 0, ended
     state, folder = state_of(bench), series_of(bench)
     assert folder.name.endswith("-engines") and state["id"] == folder.name
@@ -89,6 +89,7 @@ def test_every_axis_and_label_reaches_the_programs(bench, run, validated):
         assert server["config"]["engine"]["name"] == made["cell"]["engine"]
         assert server["config"]["threads"] == made["cell"]["threads"]
         assert load["config"]["engine"]["name"] == "epoll"
+        assert load["config"]["wait"] == "hybrid:30us"
         assert load["config"]["warmup_ns"] == 50_000_000
         assert load["run"]["labels"] == server["run"]["labels"] == {"what": "so & so"}
         assert load["config"]["cpus"] == state["cpus"]["loader"][:len(load["config"]["cpus"])]

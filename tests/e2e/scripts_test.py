@@ -137,6 +137,7 @@ BENCH_REFUSALS = [
     (["--engines", "kqueue"], '"kqueue"'),
     (["--engines", ""], "--engines"),
     (["--loader-engine", "none"], '"none"'),
+    (["--loader-wait", "sleep"], '"sleep"'),
     (["--duration", "5"], '"5"'),
     (["--duration", "1ms"], '"1ms"'),
     (["--warmup", "-1s"], '"-1s"'),
