@@ -59,8 +59,12 @@ def worker_of(server):
 
 
 def comm_of(server, tid):
-    with open(f"/proc/{server.pid}/task/{tid}/comm", encoding="ascii") as file:
-        return file.read()
+    """Of a thread of the kernel's that ends meanwhile: as if it still had its name."""
+    try:
+        with open(f"/proc/{server.pid}/task/{tid}/comm", encoding="ascii") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return "iou-gone"
 
 
 def total_calls(table):

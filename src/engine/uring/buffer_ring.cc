@@ -1,6 +1,7 @@
 #include "engine/uring/buffer_ring.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -15,6 +16,19 @@ namespace {
 void* Map(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
+}
+
+// The kernel gives back a closed ring's share of the locked-memory limit some time later: that of
+// the rings which found out what it can do may be missing for a moment.
+int Register(Ring& ring, io_uring_buf_ring* entries, uint32_t count, uint16_t group,
+             unsigned flags) {
+  constexpr useconds_t kRestUs = 10'000;
+  constexpr int kTries = 20;
+  for (int tries = 1;; ++tries) {
+    int error = ring.RegisterBufferRing(entries, count, group, flags);
+    if (error != -ENOMEM || tries == kTries) return error;
+    usleep(kRestUs);
+  }
 }
 
 }  // namespace
@@ -44,7 +58,7 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring& ring, uint3
     return base::ErrnoStatus(ENOMEM, absl::StrCat("mmap of ", count, " buffers of ", bytes, " B"));
   }
   unsigned flags = use == BufferUse::kIncremental ? IOU_PBUF_RING_INC : 0;
-  if (int error = ring.RegisterBufferRing(self->ring_, self->entries_, kGroup, flags); error < 0) {
+  if (int error = Register(ring, self->ring_, self->entries_, kGroup, flags); error < 0) {
     return base::ErrnoStatus(-error, "io_uring_register PBUF_RING",
                              error == -ENOMEM && base::LockedMemoryLimit() != base::kUnlimited
                                  ? "this kernel charges it to the locked-memory limit: raise that "

@@ -3,6 +3,7 @@
 #define RINGECHO_TESTS_ENGINE_URING_MEMORY_RING_H_
 
 #include <bit>
+#include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <utility>
@@ -38,6 +39,10 @@ class MemoryRing : public Ring {
   }
   int RegisterBufferRing(io_uring_buf_ring* ring, unsigned entries, uint16_t,
                          unsigned flags) override {
+    if (short_of_memory > 0) {
+      --short_of_memory;
+      return -ENOMEM;
+    }
     incremental_ = (flags & IOU_PBUF_RING_INC) != 0;
     buffer_ring_ = ring;
     buffer_ring_mask_ = entries - 1;
@@ -53,6 +58,7 @@ class MemoryRing : public Ring {
     return install_result;
   }
 
+  int short_of_memory = 0;  // so many registrations of buffer rings fail
   int register_buffers_result = 0;
   int register_files_result = 0;
   int install_result = 0;

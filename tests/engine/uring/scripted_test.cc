@@ -660,6 +660,16 @@ TEST_F(ScriptedTest, AOneShotReceiveIntoTheRingIsArmedAgainEachTime) {
   EXPECT_EQ(engine_->counters().multishot_rearms.Get(), 0u);
 }
 
+TEST(BufferRingTest, MemoryThatIsGivenBackLateIsWaitedForButNotForEver) {
+  ScriptedRing ring(8, 8);
+  ring.short_of_memory = 3;
+  EXPECT_TRUE(BufferRing::Create(ring, 4, 64, BufferUse::kWhole).ok());
+  EXPECT_EQ(ring.short_of_memory, 0);
+  ring.short_of_memory = 1000;
+  EXPECT_FALSE(BufferRing::Create(ring, 4, 64, BufferUse::kWhole).ok());
+  EXPECT_GT(ring.short_of_memory, 900);
+}
+
 TEST_F(ScriptedTest, AFeatureAskedForByNameWorksOrTheEngineIsNotMade) {
   Capabilities caps = Everything();
   caps.has.Remove(FeatureId::kMultishotRecv);
