@@ -92,9 +92,9 @@ class Core {
 
   // One completion each, by its Op.
   std::optional<ConnId> OnAccept(const io_uring_cqe& cqe);
-  // And then this, until it has none: who else waits. It takes them itself, with a limit only.
+  // And then this, until it has none: who else waits.
   std::optional<ConnId> NextAccepted(const io_uring_cqe& cqe) {
-    return options_.accept_gate == nullptr ? std::nullopt : NextWithinLimit(cqe);
+    return polls_first() ? NextWaiting(cqe) : std::nullopt;
   }
   std::optional<ConnId> OnConnect(const io_uring_cqe& cqe);
   Received OnReceive(const io_uring_cqe& cqe);
@@ -146,18 +146,13 @@ class Core {
 
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
-  size_t connections() const { return table_.size() - places_kept() - closed_slots_; }
+  size_t connections() const { return table_.size() - places_kept_ - closed_slots_; }
   const Features& features() const { return features_; }
 
  private:
-  // Of one listener at a time.
-  static constexpr uint32_t kMostAccepts = 32;
-
   struct Listener {
     base::UniqueFd fd;
-    uint32_t accepts = 0;  // in flight, and the poll that comes before them
-    uint64_t numbers = 0;  // bit n: number n is in flight; direct ones have none
-    uint32_t burst = 0;    // accepts to try at once because somebody waits; 0: nobody is known to
+    uint32_t accepts = 0;  // in flight, or 1 for the poll that stands in for one
     uint32_t refused = 0;  // direct accepts that failed though their clients wait on
     bool cancelled = false;
     bool is_unix = false;
@@ -257,29 +252,23 @@ class Core {
   std::optional<ConnId> Adopted(uint32_t slot);
   int TakeOver(uint32_t slot, int fd);
   std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
-  std::optional<ConnId> AcceptWithinLimit(Listener& listener);
-  std::optional<ConnId> NextWithinLimit(const io_uring_cqe& cqe);
+  std::optional<ConnId> AcceptWaiting(Listener& listener);
+  std::optional<ConnId> NextWaiting(const io_uring_cqe& cqe);
   void OnAcceptError(Listener& listener, int error);
   void NotePause(Listener& listener);
   void ArmAccepts(int64_t now_ns);
-  bool ArmOrdinaryAccepts(size_t index);
-  bool ArmBurst(size_t index);
-  io_uring_sqe* AcceptSqe(size_t index, uint32_t number);
-  std::optional<ConnId> OnWaiting(Listener& listener);
-  std::optional<ConnId> OnBurstAccept(Listener& listener, int result);
+  bool ArmOrdinaryAccept(size_t index);
   bool ArmDirectAccepts(size_t index);
   uint32_t DirectAcceptsWanted(const Listener& listener) const;
   bool CancelAccepts(size_t index);
   bool accepts_direct() const {
     return Uses(FeatureId::kDirectDescriptors) && options_.accept_gate == nullptr;
   }
-  // Whether a poll says first that somebody waits. See ArmOrdinaryAccepts.
+  // Whether a poll says first that somebody waits. See ArmOrdinaryAccept.
   bool polls_first() const {
     return !accepts_direct() &&
            (options_.accept_gate != nullptr || !Uses(FeatureId::kMultishotAccept));
   }
-  // Rows of the table for accepts in flight.
-  uint32_t places_kept() const { return accepts_direct() ? accepts_in_flight_ : 0; }
   void PauseAccepting(int64_t until_ns);
 
   const Options options_;
@@ -324,7 +313,7 @@ class Core {
   size_t first_listener_ = 0;
   int64_t accept_retry_at_ = INT64_MAX;  // base::kNever: accepting is not paused
   uint32_t installs_ = 0;                // in flight
-  uint32_t accepts_in_flight_ = 0;       // that bring one connection each
+  uint32_t places_kept_ = 0;             // rows of the table for accepts in flight
   uint32_t accepted_in_turn_ = 0;
   bool stop_listening_ = false;
   bool accept_again_ = false;  // a place may have become free

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -60,7 +59,7 @@ absl::Status Core::Listen(base::UniqueFd listener) {
   bool is_unix = IsUnixSocket(listener.get());
   listeners_.push_back({.fd = std::move(listener), .is_unix = is_unix});
   size_t index = listeners_.size() - 1;
-  bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmOrdinaryAccepts(index);
+  bool queued = accepts_direct() ? ArmDirectAccepts(index) : ArmOrdinaryAccept(index);
   if (!queued) accept_again_ = more_work_ = true;
   return absl::OkStatus();
 }
@@ -95,7 +94,7 @@ void Core::ArmAccepts(int64_t now_ns) {
     } else if (listener.accepts == 0 && stop_listening_) {
       listener.fd.Reset();
     } else {
-      queued = accepts_direct() ? ArmDirectAccepts(i) : ArmOrdinaryAccepts(i);
+      queued = accepts_direct() ? ArmDirectAccepts(i) : ArmOrdinaryAccept(i);
     }
     if (!queued) accept_again_ = more_work_ = true;
   }
@@ -104,20 +103,15 @@ void Core::ArmAccepts(int64_t now_ns) {
 // False when the submission queue is full, like those below.
 bool Core::CancelAccepts(size_t index) {
   Listener& listener = listeners_[index];
-  auto slot = static_cast<uint32_t>(index);
+  io_uring_sqe* sqe = Sqe();
+  if (sqe == nullptr) return false;
+  uint64_t tag = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
   if (accepts_direct()) {
-    io_uring_sqe* sqe = Sqe();
-    if (sqe == nullptr) return false;
     io_uring_prep_cancel_fd(sqe, listener.fd.get(), IORING_ASYNC_CANCEL_ALL);
-    sqe->user_data = UserData::PackCancel(UserData::Pack(Op::kAccept, slot, 0));
-  }
-  for (uint64_t left = listener.numbers; left != 0; left &= left - 1) {
-    io_uring_sqe* sqe = Sqe();
-    if (sqe == nullptr) return false;
-    uint64_t tag = UserData::Pack(Op::kAccept, slot, static_cast<uint32_t>(std::countr_zero(left)));
+  } else {
     io_uring_prep_cancel64(sqe, tag, 0);
-    sqe->user_data = UserData::PackCancel(tag);
   }
+  sqe->user_data = UserData::PackCancel(tag);
   listener.cancelled = true;
   return true;
 }
@@ -127,10 +121,11 @@ bool Core::CancelAccepts(size_t index) {
 // that one listener's idle accepts take little from the others. One more after each that was
 // refused: those in flight do not hear of a client that waits already.
 uint32_t Core::DirectAcceptsWanted(const Listener& listener) const {
+  constexpr uint32_t kMost = 32;
   auto listeners = static_cast<uint32_t>(listeners_.size());
   uint32_t left = table_.capacity() - table_.size();
-  uint32_t usual = std::clamp(left / (8 * listeners), 1U, kMostAccepts);
-  return std::max(usual, std::min(listener.accepts + listener.refused, kMostAccepts));
+  uint32_t usual = std::clamp(left / (8 * listeners), 1U, kMost);
+  return std::max(usual, std::min(listener.accepts + listener.refused, kMost));
 }
 
 bool Core::ArmDirectAccepts(size_t index) {
@@ -156,19 +151,19 @@ bool Core::ArmDirectAccepts(size_t index) {
     io_uring_prep_accept_direct(sqe, listener.fd.get(), nullptr, nullptr, 0, slot);
     sqe->user_data = Tag(Op::kAccept, slot);
     ++listener.accepts;
-    ++accepts_in_flight_;
+    ++places_kept_;
     listener.refused -= std::min(listener.refused, 1U);
     listener.cancelled = listener.paused = false;
   }
   return true;
 }
 
-// Number 0 is the multishot accept. Without it, it is a poll: accepts that wait would each take one
-// client per turn of the loop, and clients would wait for seconds behind the traffic of those who
-// came first; and several of them at a time all wake up for one client before Linux 5.18. So a poll
-// says that somebody waits, and then accepts that do not wait take them, in bursts that grow.
-// With no place left for a connection it pauses instead.
-bool Core::ArmOrdinaryAccepts(size_t index) {
+// A multishot accept or, without that and with a limit, a poll that says when somebody waits. Not
+// an accept for one client: one in each turn of the loop would let clients wait for seconds behind
+// the traffic of those who came first, and of several at a time all wake up for one client before
+// Linux 5.18, and those of an idle listener take places from the others. With no place left for a
+// connection it pauses instead.
+bool Core::ArmOrdinaryAccept(size_t index) {
   Listener& listener = listeners_[index];
   if (listener.accepts > 0) return true;
   if (table_.full()) {
@@ -176,8 +171,7 @@ bool Core::ArmOrdinaryAccepts(size_t index) {
     NotePause(listener);
     return true;
   }
-  if (listener.burst > 0) return ArmBurst(index);
-  io_uring_sqe* sqe = AcceptSqe(index, 0);
+  io_uring_sqe* sqe = Sqe();
   if (sqe == nullptr) return false;
   if (polls_first()) {
     io_uring_prep_poll_add(sqe, listener.fd.get(), POLLIN);
@@ -185,35 +179,10 @@ bool Core::ArmOrdinaryAccepts(size_t index) {
     io_uring_prep_multishot_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
   }
   sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), 0);
+  listener.accepts = 1;
+  listener.cancelled = false;
   if (options_.accept_gate == nullptr) listener.paused = false;
   return true;
-}
-
-// Never more accepts than places, those of other listeners counted: their ends set accept_again_.
-bool Core::ArmBurst(size_t index) {
-  Listener& listener = listeners_[index];
-  uint32_t left = table_.capacity() - table_.size();
-  uint32_t room = left - std::min(accepts_in_flight_, left);
-  for (uint32_t number = 1; number <= std::min(listener.burst, room); ++number) {
-    io_uring_sqe* sqe = AcceptSqe(index, number);
-    if (sqe == nullptr) return listener.accepts > 0;
-    io_uring_prep_accept(sqe, listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
-    sqe->user_data = UserData::Pack(Op::kAccept, static_cast<uint32_t>(index), number);
-    ++accepts_in_flight_;
-    listener.paused = false;
-  }
-  return true;
-}
-
-// Counts it as in flight; the caller prepares it.
-io_uring_sqe* Core::AcceptSqe(size_t index, uint32_t number) {
-  io_uring_sqe* sqe = Sqe();
-  if (sqe == nullptr) return nullptr;
-  Listener& listener = listeners_[index];
-  listener.numbers |= uint64_t{1} << number;
-  ++listener.accepts;
-  listener.cancelled = false;
-  return sqe;
 }
 
 // A pause is counted once, however often it is found to last.
@@ -232,7 +201,7 @@ std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
   uint32_t slot = UserData::Slot(cqe.user_data);
   Listener& listener = listeners_[c->listener];
   --listener.accepts;
-  --accepts_in_flight_;
+  --places_kept_;
   if (cqe.res < 0) {
     table_.Free(slot);
     OnAcceptError(listener, -cqe.res);
@@ -245,61 +214,32 @@ std::optional<ConnId> Core::OnDirectAccept(const io_uring_cqe& cqe) {
 std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   if (accepts_direct()) return OnDirectAccept(cqe);
   uint32_t index = UserData::Slot(cqe.user_data);
-  uint32_t number = UserData::Generation(cqe.user_data);
-  if (index >= listeners_.size() || number > kMostAccepts ||
-      (listeners_[index].numbers >> number & 1) == 0) {
+  if (index >= listeners_.size() || listeners_[index].accepts == 0) {
     counters_.stale_completions.Increment();
     return std::nullopt;
   }
   Listener& listener = listeners_[index];
-  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
-    listener.numbers &= ~(uint64_t{1} << number);
-    --listener.accepts;
-  }
-  if (number > 0) return OnBurstAccept(listener, cqe.res);
+  bool ended = (cqe.flags & IORING_CQE_F_MORE) == 0;
+  if (ended) listener.accepts = 0;
   if (cqe.res < 0) {
     OnAcceptError(listener, -cqe.res);
     return std::nullopt;
   }
-  if (polls_first()) return OnWaiting(listener);
-  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+  if (polls_first()) {
+    accepted_in_turn_ = 0;
+    return AcceptWaiting(listener);
+  }
+  if (ended) {
     accept_again_ = true;
     counters_.multishot_rearms.Increment();
   }
   return Adopt(cqe.res, false, listener.is_unix);
 }
 
-std::optional<ConnId> Core::OnWaiting(Listener& listener) {
-  if (options_.accept_gate != nullptr) {
-    accepted_in_turn_ = 0;
-    return AcceptWithinLimit(listener);
-  }
-  listener.burst = 1;
-  accept_again_ = true;
-  return std::nullopt;
-}
-
-std::optional<ConnId> Core::OnBurstAccept(Listener& listener, int result) {
-  --accepts_in_flight_;
-  std::optional<ConnId> id;
-  if (result >= 0) {
-    id = Adopt(result, false, listener.is_unix);
-  } else {
-    listener.burst = 0;
-    if (result != -EAGAIN) OnAcceptError(listener, -result);
-  }
-  // After an error that rests, the next one is tried when the rest is over.
-  bool rests = result < 0 && result != -EAGAIN;
-  if (listener.accepts == 0) {
-    listener.burst = std::min(2 * listener.burst, kMostAccepts);
-    if (!rests) accept_again_ = true;
-  }
-  return id;
-}
-
-// With a limit the ring only says that somebody waits; a place is taken when it is needed, or one
+// The ring has said that somebody waits. With a limit a place is taken now and not before, or one
 // engine's idle accept would keep it from another that has clients.
-std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
+std::optional<ConnId> Core::AcceptWaiting(Listener& listener) {
+  AcceptGate* gate = options_.accept_gate;
   if (stop_listening_) {
     accept_again_ = true;
     return std::nullopt;
@@ -309,7 +249,7 @@ std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
     NotePause(listener);
     return std::nullopt;
   }
-  if (!options_.accept_gate->TryEnter()) {
+  if (gate != nullptr && !gate->TryEnter()) {
     // A close of our own in this batch has set accept_again_, and may have made room.
     NotePause(listener);
     PauseAccepting(base::NowNs() + AcceptGate::kRetryNs);
@@ -319,7 +259,7 @@ std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
   int fd = accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC);
   int error = errno;
   if (fd < 0) {
-    options_.accept_gate->Leave();
+    if (gate != nullptr) gate->Leave();
     // Somebody else was faster, or the client has gone.
     if (error == EAGAIN) {
       accept_again_ = true;
@@ -329,20 +269,20 @@ std::optional<ConnId> Core::AcceptWithinLimit(Listener& listener) {
     return std::nullopt;
   }
   listener.paused = false;
-  std::optional<ConnId> id = Adopt(fd, true, listener.is_unix);
+  std::optional<ConnId> id = Adopt(fd, gate != nullptr, listener.is_unix);
   if (!id) accept_again_ = true;
   return id;
 }
 
 // Others may wait behind the one of whom the ring told. Not without end, for those who have been
 // taken wait as well.
-std::optional<ConnId> Core::NextWithinLimit(const io_uring_cqe& cqe) {
+std::optional<ConnId> Core::NextWaiting(const io_uring_cqe& cqe) {
   constexpr uint32_t kMostInTurn = 64;
   if (++accepted_in_turn_ == kMostInTurn) {
     accept_again_ = true;
     return std::nullopt;
   }
-  return AcceptWithinLimit(listeners_[UserData::Slot(cqe.user_data)]);
+  return AcceptWaiting(listeners_[UserData::Slot(cqe.user_data)]);
 }
 
 void Core::OnAcceptError(Listener& listener, int error) {

@@ -1,4 +1,4 @@
-// Accepting: multishot, several one-shot accepts at a time, and within a limit.
+// Accepting: by multishot, and by calls once a poll has said that somebody waits.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -17,9 +17,7 @@
 namespace ringecho::engine::uring {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::SizeIs;
 
 TEST_F(ScriptedTest, ArmsOneMultishotAcceptAndKeepsIt) {
@@ -142,197 +140,135 @@ constexpr FeatureRequest kOneShot{
     .required = {},
     .asked = true};
 
-uint64_t Numbered(uint32_t number) { return UserData::Pack(Op::kAccept, 0, number); }
-
-// Without multishot: a poll, then bursts of accepts that do not wait.
-class OneShotAcceptTest : public ScriptedTest {
+// Taking clients by calls, once a poll has said that somebody waits: with a limit, and without
+// multishot accept.
+class PolledAcceptTest : public ScriptedTest, public ::testing::WithParamInterface<bool> {
  protected:
-  // Nobody connects to it: what the accepts bring is written by the test.
-  void StartOneShot(Options options = {}, unsigned sq_entries = 64) {
-    options.features = kOneShot;
-    Start(options, Everything(), sq_entries, 64, std::move(Backlog(0).listener));
-  }
-
-  // The accepts taken since the last call, by number; none is the poll.
-  std::vector<uint32_t> Burst(uint32_t listener = 0) {
-    std::vector<uint32_t> numbers;
-    for (const io_uring_sqe& sqe : ring_->Taken(Op::kAccept)) {
-      if (UserData::Slot(sqe.user_data) != listener) continue;
-      EXPECT_EQ(sqe.opcode, IORING_OP_ACCEPT);
-      EXPECT_EQ(sqe.ioprio, 0);
-      numbers.push_back(UserData::Generation(sqe.user_data));
+  bool limited() const { return GetParam(); }
+  // 100 places; `rows` of the table.
+  void StartWith(Backlog& backlog, uint32_t rows = 1000) {
+    Options options{.max_connections = rows};
+    if (limited()) {
+      options.accept_gate = &gate_;
+    } else {
+      options.features = kOneShot;
     }
-    ring_->Forget();
-    return numbers;
+    Start(options, Everything(), 256, 256, std::move(backlog.listener));
+    ExpectPoll();
   }
   void ExpectPoll() {
     ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
     EXPECT_EQ(ring_->Taken(Op::kAccept)[0].opcode, IORING_OP_POLL_ADD);
-    EXPECT_EQ(ring_->Taken(Op::kAccept)[0].user_data, Numbered(0));
     ring_->Forget();
   }
   void SomebodyWaits() {
-    ring_->Complete(Numbered(0), POLLIN);
+    ring_->Complete(Polled(), POLLIN);
     Turn();
   }
-  void Succeed(const std::vector<uint32_t>& numbers) {
-    for (uint32_t number : numbers) ring_->Complete(Numbered(number), next_fd_++);
-    Turn();
+  static uint64_t Polled() { return UserData::Pack(Op::kAccept, 0, 0); }
+  int PlacesLeft() {
+    int left = 0;
+    while (gate_.TryEnter()) ++left;
+    for (int i = 0; i < left; ++i) gate_.Leave();
+    return left;
   }
 
-  int next_fd_ = 1000;
+  AcceptGate gate_{100};
 };
 
-TEST_F(OneShotAcceptTest, ABurstGrowsWhileSomebodyWaitsAndThenPollsAgain) {
-  StartOneShot({.max_connections = 1000});
-  ExpectPoll();
+TEST_P(PolledAcceptTest, AllWhoWaitAreTakenInOneTurn) {
+  Backlog backlog(5);
+  StartWith(backlog);
   SomebodyWaits();
-  for (size_t most : {1U, 2U, 4U, 8U, 16U, 32U, 32U}) {
-    std::vector<uint32_t> burst = Burst();
-    ASSERT_THAT(burst, SizeIs(most));
-    Succeed(burst);
-  }
-  EXPECT_THAT(handler_.opened, SizeIs(95));
-  std::vector<uint32_t> burst = Burst();
-  ASSERT_THAT(burst, SizeIs(32));
-  for (uint32_t number : burst) ring_->Complete(Numbered(number), -EAGAIN);
-  Turn();
-  ExpectPoll();
-  EXPECT_EQ(engine_->counters().accept_errors.Get(), 0U) << "nobody else waited, that is all";
-}
-
-TEST_F(OneShotAcceptTest, EachIsAnsweredOnceAndTheNextComeWhenAllAre) {
-  StartOneShot();
-  ring_->Forget();
-  SomebodyWaits();
-  Succeed(Burst());
-  ASSERT_THAT(Burst(), ElementsAre(1, 2));
-  ring_->Complete(Numbered(2), 1100);
-  ring_->Complete(Numbered(2), 1101);
-  ring_->Complete(Numbered(33), 1102);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(2));
-  EXPECT_EQ(engine_->counters().stale_completions.Get(), 2U);
-  EXPECT_THAT(Burst(), IsEmpty());
-  ring_->Complete(Numbered(1), -EAGAIN);
-  Turn();
-  ExpectPoll();
-}
-
-TEST_F(OneShotAcceptTest, TwoListenersTakeNoMoreThanThereArePlaces) {
-  StartOneShot({.max_connections = 5});
-  ASSERT_TRUE(engine_->Listen(std::move(Backlog(0).listener)).ok());
-  Turn();
-  ring_->Forget();
-  uint32_t in_flight = 0;
-  for (int round = 0; round < 8; ++round) {
-    for (uint32_t listener : {0U, 1U}) {
-      ring_->Complete(UserData::Pack(Op::kAccept, listener, 0), POLLIN);
-    }
-    Turn();
-    std::vector<uint64_t> tags;
-    for (const io_uring_sqe& sqe : ring_->Taken(Op::kAccept)) {
-      if (sqe.opcode == IORING_OP_ACCEPT) tags.push_back(sqe.user_data);
-    }
-    in_flight = static_cast<uint32_t>(tags.size());
-    ASSERT_LE(engine_->connections() + in_flight, 5U);
-    ring_->Forget();
-    for (uint64_t tag : tags) ring_->Complete(tag, next_fd_++);
-    Turn();
-  }
   EXPECT_THAT(handler_.opened, SizeIs(5));
-  EXPECT_EQ(engine_->counters().rejected.Get(), 0U);
-  ring_->Forget();
-  ring_->Complete(Tag(Op::kReceive, handler_.opened[0]), 0, 0);
-  Turn();
-  CompleteClose(handler_.opened[0]);
-  Turn();
-  EXPECT_THAT(ring_->Taken(Op::kAccept), Not(IsEmpty())) << "a place is free";
+  ExpectPoll();
+  if (limited()) {
+    EXPECT_EQ(PlacesLeft(), 95);
+  }
 }
 
-TEST_F(OneShotAcceptTest, ACancelledPollIsCancelledByItsName) {
-  StartOneShot();
+TEST_P(PolledAcceptTest, OneTurnTakesNotMoreThanSixtyFour) {
+  Backlog backlog(70);
+  StartWith(backlog);
+  SomebodyWaits();
+  EXPECT_THAT(handler_.opened, SizeIs(64));
   ring_->Forget();
+  SomebodyWaits();
+  EXPECT_THAT(handler_.opened, SizeIs(70));
+}
+
+TEST_P(PolledAcceptTest, SomebodyElseMayHaveBeenFaster) {
+  Backlog backlog(0);
+  StartWith(backlog);
+  SomebodyWaits();
+  EXPECT_THAT(handler_.opened, IsEmpty());
+  ExpectPoll();
+  EXPECT_EQ(engine_->counters().accept_errors.Get(), 0U);
+  if (limited()) {
+    EXPECT_EQ(PlacesLeft(), 100);
+  }
+}
+
+TEST_P(PolledAcceptTest, AFullTableLeavesTheNextClientWaitingUntilThereIsRoom) {
+  Backlog backlog(2);
+  StartWith(backlog, 1);
+  SomebodyWaits();
+  ASSERT_THAT(handler_.opened, SizeIs(1));
+  for (int i = 0; i < 3; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_EQ(engine_->counters().rejected.Get(), 0U);
+  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1U);
+  ConnId first = handler_.opened[0];
+  ring_->Complete(Tag(Op::kReceive, first), 0, 0);
+  Turn();
+  ring_->Forget();
+  CompleteClose(first);
+  Turn();
+  ExpectPoll();
+  SomebodyWaits();
+  EXPECT_THAT(handler_.opened, SizeIs(2));
+}
+
+TEST_P(PolledAcceptTest, WantOfDescriptorsRestsInsteadOfSpinning) {
+  Backlog backlog(2);
+  StartWith(backlog);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ring_->Complete(Polled(), POLLIN);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (int i = 0; i < 5; ++i) Turn();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  EXPECT_EQ(engine_->counters().accept_emfile.Get(), 1U);
+  if (limited()) {
+    EXPECT_EQ(PlacesLeft(), 100);
+  }
+  ASSERT_TRUE(engine_->RunBatchForTest(base::kNsPerSec).ok());
+  ASSERT_TRUE(engine_->RunBatchForTest().ok());
+  ExpectPoll();
+  SomebodyWaits();
+  EXPECT_THAT(handler_.opened, SizeIs(2));
+}
+
+TEST_P(PolledAcceptTest, ThePollIsCancelledByItsName) {
+  Backlog backlog(1);
+  StartWith(backlog);
   engine_->StopListening();
   Turn();
   ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
   io_uring_sqe cancel = ring_->Taken(Op::kCancel)[0];
   EXPECT_EQ(cancel.cancel_flags, 0U) << "no cancel by descriptor before Linux 5.19";
-  EXPECT_EQ(cancel.addr, Numbered(0));
-  ring_->Complete(Numbered(0), -ECANCELED);
-  ring_->Forget();
+  EXPECT_EQ(cancel.addr, Polled());
+  // It comes too late: whoever waits is left to the next server.
+  ring_->Complete(Polled(), POLLIN);
   Turn();
+  EXPECT_THAT(handler_.opened, IsEmpty());
   EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
 }
 
-// Before Linux 5.8 they wait after all.
-TEST_F(OneShotAcceptTest, WaitingAcceptsAreEachCancelledThoughTheQueueIsSmall) {
-  StartOneShot({}, /*sq_entries=*/4);
-  SomebodyWaits();
-  ring_->Forget();
-  Succeed({1});
-  Succeed({1, 2});
-  ASSERT_THAT(Burst(), SizeIs(2 + 4));
-  engine_->StopListening();
-  for (int i = 0; i < 4; ++i) Turn();
-  std::set<uint64_t> cancelled;
-  for (const io_uring_sqe& sqe : ring_->Taken(Op::kCancel)) cancelled.insert(sqe.addr);
-  EXPECT_EQ(cancelled, (std::set{Numbered(1), Numbered(2), Numbered(3), Numbered(4)}));
-}
-
-TEST_F(OneShotAcceptTest, AfterAnErrorItRestsAndThenPollsForWhoeverWaits) {
-  StartOneShot();
-  SomebodyWaits();
-  ring_->Forget();
-  Succeed({1});
-  ASSERT_THAT(Burst(), ElementsAre(1, 2));
-  ring_->Complete(Numbered(1), 1001);
-  ring_->Complete(Numbered(2), -EMFILE);
-  for (int i = 0; i < 5; ++i) Turn();
-  EXPECT_THAT(Burst(), IsEmpty());
-  EXPECT_EQ(engine_->counters().accept_emfile.Get(), 1U);
-  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1U);
-  ConnId id = handler_.opened.back();
-  ring_->Complete(Tag(Op::kReceive, id), 0, 0);
-  Turn();
-  ring_->Forget();
-  CompleteClose(id);
-  Turn();
-  ExpectPoll();
-}
-
-TEST_F(OneShotAcceptTest, APeersErrorEndsTheBurstNotTheAccepting) {
-  StartOneShot();
-  SomebodyWaits();
-  ring_->Forget();
-  ring_->Complete(Numbered(1), -ECONNABORTED);
-  Turn();
-  ExpectPoll();
-  EXPECT_EQ(engine_->counters().accept_errors.Get(), 1U);
-}
-
-TEST_F(ScriptedTest, WithinALimitAllWhoWaitAreTakenInOneTurn) {
-  AcceptGate gate(100);
-  Backlog backlog(5);
-  Start({.accept_gate = &gate}, Everything(), 64, 64, std::move(backlog.listener));
-  ring_->Forget();
-  ring_->Complete(Numbered(0), POLLIN);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(5));
-  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1)) << "and the next are waited for";
-}
-
-TEST_F(ScriptedTest, WithinALimitOneTurnTakesNotMoreThanSixtyFour) {
-  AcceptGate gate(100);
-  Backlog backlog(70);
-  Start({.accept_gate = &gate}, Everything(), 256, 256, std::move(backlog.listener));
-  ring_->Complete(Numbered(0), POLLIN);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(64));
-  ring_->Complete(Numbered(0), POLLIN);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(70));
-}
+INSTANTIATE_TEST_SUITE_P(Ways, PolledAcceptTest, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Limited" : "OneShot"; });
 
 TEST_F(ScriptedTest, APlaceFreedInTheTurnThatFoundNoneIsTakenAtOnce) {
   for (bool freed_first : {false, true}) {
@@ -341,7 +277,7 @@ TEST_F(ScriptedTest, APlaceFreedInTheTurnThatFoundNoneIsTakenAtOnce) {
     AcceptGate gate(1);
     Backlog backlog(2);
     Start({.accept_gate = &gate}, Everything(), 64, 64, std::move(backlog.listener));
-    ring_->Complete(Numbered(0), POLLIN);
+    ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN);
     Turn();
     ASSERT_THAT(handler_.opened, SizeIs(1));
     ConnId first = handler_.opened.back();
@@ -355,50 +291,21 @@ TEST_F(ScriptedTest, APlaceFreedInTheTurnThatFoundNoneIsTakenAtOnce) {
     ring_->Forget();
     if (freed_first) {
       ring_->Complete(Tag(Op::kClose, first), 0);
-      ring_->Complete(Numbered(0), POLLIN);
+      ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN);
     } else {
-      ring_->Complete(Numbered(0), POLLIN);
+      ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN);
       ring_->Complete(Tag(Op::kClose, first), 0);
     }
     Turn();
     if (!freed_first) {
       ASSERT_THAT(ring_->Taken(Op::kAccept), SizeIs(1)) << "without waiting for the retry";
-      ring_->Complete(Numbered(0), POLLIN);
+      ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), POLLIN);
       Turn();
     }
     EXPECT_THAT(handler_.opened, SizeIs(2));
     TearDown();
     engine_.reset();
   }
-}
-
-TEST_F(ScriptedTest, WithinALimitAFullTableLeavesTheClientWaiting) {
-  AcceptGate gate(100);
-  Backlog backlog(2);
-  Start({.max_connections = 1, .accept_gate = &gate}, Everything(), 64, 64,
-        std::move(backlog.listener));
-  ring_->Complete(Numbered(0), POLLIN);
-  Turn();
-  EXPECT_THAT(handler_.opened, SizeIs(1));
-  EXPECT_EQ(engine_->counters().rejected.Get(), 0U);
-  EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1U);
-}
-
-TEST_F(ScriptedTest, WithinALimitWantOfDescriptorsRestsInsteadOfSpinning) {
-  AcceptGate gate(100);
-  Backlog backlog(2);
-  Start({.accept_gate = &gate}, Everything(), 64, 64, std::move(backlog.listener));
-  ring_->Forget();
-  rlimit before;
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
-  ring_->Complete(Numbered(0), POLLIN);
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  for (int i = 0; i < 5; ++i) Turn();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
-  EXPECT_EQ(engine_->counters().accept_emfile.Get(), 1u);
-  EXPECT_TRUE(gate.TryEnter()) << "the place is given back";
 }
 
 }  // namespace

@@ -79,21 +79,12 @@ bool SimKernel::Resolve(io_uring_sqe& sqe) {
   return true;
 }
 
-// One that names a place or is multishot waits; the others are on a listener that does not.
 void SimKernel::TakeAccept(const io_uring_sqe& sqe) {
-  bool waits = sqe.opcode == IORING_OP_POLL_ADD || sqe.file_index != 0 ||
-               (sqe.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
-  if (waits && sqe.file_index == 0 && !accepts_.empty()) Violation("two waits on one listener");
+  if (sqe.file_index == 0 && !accepts_.empty()) Violation("two accepts on one listener");
   if (sqe.file_index != 0 && files_.count(sqe.file_index - 1) != 0) {
     Violation("accept into a place that is taken");
   }
   accepts_.push_back(sqe);
-  if (waits) return;
-  if (backlog_.empty()) {
-    EndAccept(accepts_.size() - 1, -EAGAIN, 0);
-  } else {
-    AnswerAccept(accepts_.size() - 1);
-  }
 }
 
 void SimKernel::Take(io_uring_sqe sqe) {
@@ -468,22 +459,13 @@ void SimKernel::EndAccept(size_t which, int res, uint32_t flags) {
 
 bool SimKernel::AcceptOne() {
   if (accepts_.empty() || backlog_.empty()) return false;
-  AnswerAccept(random_.Below(accepts_.size()));
-  return true;
-}
-
-// Somebody is in the backlog.
-void SimKernel::AnswerAccept(size_t which) {
+  size_t which = random_.Below(accepts_.size());
   const io_uring_sqe& accept = accepts_[which];
-  if (accept.opcode == IORING_OP_POLL_ADD) {
-    EndAccept(which, POLLIN, 0);
-    return;
-  }
   bool multishot = (accept.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
   bool more = multishot && !CompletionQueueFull() && !overflowing() && Chance(90);
   if (Chance(5)) {
     EndAccept(which, -ECONNABORTED, 0);
-    return;
+    return true;
   }
   int fd = backlog_.front();
   backlog_.pop_front();
@@ -492,6 +474,7 @@ void SimKernel::AnswerAccept(size_t which) {
     fd = 0;
   }
   EndAccept(which, fd, more ? IORING_CQE_F_MORE : 0);
+  return true;
 }
 
 }  // namespace ringecho::engine::uring

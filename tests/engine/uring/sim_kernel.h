@@ -149,7 +149,6 @@ class SimKernel final : public MemoryRing {
   uint32_t FillNextBuffer(SimSocket& socket, bool& used_up);
   bool SendSome(SimSocket& socket);
   bool AcceptOne();
-  void AnswerAccept(size_t which);
   void EndReceive(SimSocket& socket, int res, uint32_t flags);
   void EndSend(SimSocket& socket, int res);
   uint32_t Some(size_t most);  // 1 to most
