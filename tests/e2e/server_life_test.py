@@ -1,5 +1,6 @@
 """What the server tells, when it stops, and whom it lets in."""
 import os
+import resource
 import signal
 import socket
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 import programs
+from conftest import require
 
 
 def test_live_lines_tell_rates_and_connections(engine, start_server):
@@ -157,6 +159,36 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(engine, start_server,
         programs.echo(busy, b"still here")
     assert server.stop().code == 0
     assert validated(server.json_path)["errors"]["timeout"] == 1
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+
+@pytest.mark.parametrize("kind, options", [
+    ("epoll", ()), ("io_uring", ("--features", "best")), ("io_uring", ("--features", "minimal"))])
+def test_an_idle_listener_keeps_no_places_from_the_other(kind, options, start_server, validated):
+    require(kind)
+    server = start_server(*options, engine=kind, prepare=few_descriptors,
+                          listen=("127.0.0.1:0", "127.0.0.1:0"))
+    places = int(server.wait_for(r"([0-9,]+) connections at most")[0].group(1))
+    first, second = server.addresses
+
+    def served(address, count):
+        connections = [programs.connect(address) for _ in range(count)]
+        for connection in connections:
+            programs.echo(connection, b"served")
+        return connections
+
+    for connection in served(second, places // 2):
+        connection.close()
+    programs.wait_until(lambda: "open" not in server.snapshot(), "the second one's are gone")
+    connections = served(first, places)
+    for connection in connections:
+        connection.close()
+    assert server.stop().code == 0
+    counted = validated(server.json_path)["engine_stats"]
+    assert counted["rejected"] == counted["accept_emfile"] == 0
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
