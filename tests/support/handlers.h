@@ -29,8 +29,8 @@ class CountingHandler : public AnyHandler {
     return on_data ? on_data(engine, id, data) : verdict_;
   }
   void OnSent(AnyEngine& engine, ConnId id, size_t bytes) override {
+    ++sent_calls;  // first: tests wait for the bytes and then look at the calls
     sent += bytes;
-    ++sent_calls;
     if (on_sent) on_sent(engine, id, bytes);
   }
   void OnClosed(AnyEngine& engine, ConnId id, CloseReason reason) override {
