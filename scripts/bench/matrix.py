@@ -10,10 +10,11 @@ from bench.settings import AXES
 Run = collections.namedtuple("Run", "order_index repeat cell name")
 
 # From the axis that changes least to the one whose values are measured side by side.
-_NESTING = ("threads", "size_bytes", "depth", "connections", "wait", "features", "engine")
+_NESTING = ("threads", "size_bytes", "depth", "connections", "buffer_size_bytes", "wait", "features",
+            "engine")
 
 _NAME_PARTS = {"connections": "c", "size_bytes": "s", "depth": "d", "threads": "t",
-               "features": "f", "wait": "w"}
+               "features": "f", "wait": "w", "buffer_size_bytes": "b"}
 
 
 def cells(axes, vary):
@@ -85,4 +86,6 @@ def describe(axes, cell):
         words.append(cell["features"])
     if len(axes.get("wait", [])) > 1:
         words.append(cell["wait"])
+    if len(axes.get("buffer_size_bytes", [])) > 1:
+        words.append(f"buffers {units.size_or_word(cell['buffer_size_bytes'])}")
     return ", ".join(words)

@@ -25,6 +25,7 @@ What is measured:
                         baseline+buffer_ring
   --wait LIST           how the server waits: block, spin, hybrid:TIME,
                         batch:TIME
+  --buffer-size LIST    bytes of one buffer of the server, or default
   --loader-engine NAME  of the load generator: auto, io_uring or epoll [auto].
                         It is the same for all engines of the server, because
                         only the server is what is compared.

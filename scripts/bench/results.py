@@ -4,7 +4,7 @@ import json
 import statistics
 
 from bench import series as series_
-from bench.settings import DEFAULTS
+from bench.settings import ASKED_BY, DEFAULTS
 
 # `cell`: {axis: value}. `server`: None where the server was not ours. `values`: the numbers of the
 # table, None where there is none.
@@ -57,8 +57,10 @@ def _make_run(server, load):
     cell.update((key, config[key]) for key in ("connections", "size_bytes", "depth"))
     cell["threads"] = server["config"]["threads"] if server else None
     if server:
-        cell["features"] = _asked(server, "--features", DEFAULTS["features"])
+        cell["features"] = _asked(server, "features")
         cell["wait"] = server["config"].get("wait", DEFAULTS["wait"])
+        size = _asked(server, "buffer_size_bytes")
+        cell["buffer_size_bytes"] = int(size) if size.isdecimal() else size
     values = {
         "rate": load["totals"]["messages_per_s"],
         "p50": latency.get("50"),
@@ -70,12 +72,12 @@ def _make_run(server, load):
     return Run(cell, load["run"].get("repeat", 0), server, load, values)
 
 
-def _asked(result, option, otherwise):
-    """What an option of the program was given."""
-    for word in result["run"].get("argv", []):
-        if word.startswith(f"{option}="):
+def _asked(server, axis):
+    """What the option for an axis was given."""
+    for word in server["run"].get("argv", []):
+        if word.startswith(f"{ASKED_BY[axis]}="):
             return word.partition("=")[2]
-    return otherwise
+    return DEFAULTS[axis]
 
 
 def busy_share(load):

@@ -8,7 +8,7 @@ import time
 
 from bench import cpus, matrix, preflight, process, progress, results, servers, settings, table, units
 from bench import series as series_
-from bench.settings import DEFAULTS
+from bench.settings import ASKED_BY, DEFAULTS
 
 # A run that takes so much longer than it was asked to hangs. Ten retries of a connect that times
 # out are well within it.
@@ -84,7 +84,7 @@ class Plan:
             options += ["--engine", run.cell["engine"], "-t", str(run.cell["threads"])]
             for axis, usual in DEFAULTS.items():
                 if run.cell[axis] != usual and (axis, run.cell["engine"]) != ("features", "epoll"):
-                    options.append(f"--{axis}={run.cell[axis]}")
+                    options.append(f"{ASKED_BY[axis]}={run.cell[axis]}")
         if self.layout(run.cell).server:
             options += ["--cpus", ",".join(map(str, self.layout(run.cell).server))]
         return options

@@ -44,6 +44,10 @@ def wait(text):
     return text
 
 
+def buffer_size(text):
+    return text if text == DEFAULTS["buffer_size_bytes"] else units.size(text)
+
+
 def order(text):
     if text not in ORDERS:
         raise units.Bad(f'got "{text}", takes interleaved or shuffled')
@@ -68,6 +72,7 @@ AXIS_KEYS = {
                 "numbers such as 2"),
     "features": ("features", features, "best, baseline, minimal, +NAME and -NAME"),
     "wait": ("wait", wait, "block, spin, hybrid:TIME and batch:TIME"),
+    "buffer-size": ("buffer_size_bytes", buffer_size, "default and bytes such as 4k or 64k"),
 }
 
 

@@ -2,15 +2,20 @@
 import dataclasses
 
 # Axes of the matrix, in the order of columns; the names are those of result files. Those of the
-# server are its own: its threads, how they wait, and the io_uring features it is asked for.
-AXES = ("engine", "connections", "size_bytes", "depth", "threads", "features", "wait")
-OF_THE_SERVER = ("engine", "threads", "features", "wait")
+# server are its own: its threads, how they wait, the io_uring features it is asked for, its buffers.
+AXES = ("engine", "connections", "size_bytes", "depth", "threads", "features", "wait",
+        "buffer_size_bytes")
+OF_THE_SERVER = ("engine", "threads", "features", "wait", "buffer_size_bytes")
 
-# What a program does when it is not asked.
-DEFAULTS = {"features": "best", "wait": "block"}
+# What a program does when it is not asked. "default": as the engine has it.
+DEFAULTS = {"features": "best", "wait": "block", "buffer_size_bytes": "default"}
+
+# The options of the server that ask it.
+ASKED_BY = {"features": "--features", "wait": "--wait", "buffer_size_bytes": "--buffer-size"}
 
 # The keys of ringecho-compare that are called otherwise.
-_COMPARED_AS = {"wait": "server.wait", "threads": "server.threads"}
+_COMPARED_AS = {"wait": "server.wait", "threads": "server.threads",
+                "buffer_size_bytes": "server.buffer_size_bytes"}
 
 
 @dataclasses.dataclass

@@ -18,9 +18,11 @@ _COLUMNS = {
     "threads": ("threads", 8, str),
     "features": ("features", 18, str),
     "wait": ("wait", 14, str),
+    "buffer_size_bytes": ("buffers", 9, units.size_or_word),
 }
 
-_ROW_ORDER = ("threads", "depth", "size_bytes", "connections", "wait", "features", "engine")
+_ROW_ORDER = ("threads", "depth", "size_bytes", "connections", "buffer_size_bytes", "wait", "features",
+              "engine")
 
 _NUMBERS = (("messages/s", 12), ("p50", 8), ("p99", 8), ("p99.9", 8), ("CPU/msg", 8), ("loader", 7))
 

@@ -94,6 +94,11 @@ def size_text(value):
     return str(value)
 
 
+def size_or_word(value):
+    """As size_text(); a word stands for itself: "default"."""
+    return value if isinstance(value, str) else size_text(value)
+
+
 def time_text(ms):
     """1500 as "1500ms", 4000 as "4s": what time_ms() takes, and the programs."""
     return f"{ms // 1000}s" if ms and ms % 1000 == 0 else f"{ms}ms"

@@ -53,6 +53,13 @@ class CellFinder {
     });
   }
 
+  // What would follow from the varied key alone, was it not chosen: each side has all the values.
+  bool ChosenOnEverySide(const std::string& key) const {
+    const std::vector<Values> values = ValuesBySide(entries_, sides(), key);
+    return values.front().size() > 1 &&
+           std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();
+  }
+
   void ChooseKeys() {
     std::set<std::string> config;
     for (const Entry& entry : entries_) {
@@ -62,7 +69,7 @@ class CellFinder {
       if (key != out_.vary) config.insert(key);
     }
     for (const std::string& key : config) {
-      if (!Follows(key, out_.vary) && Matches(key)) keys_.push_back(key);
+      if (Follows(key, out_.vary) ? ChosenOnEverySide(key) : Matches(key)) keys_.push_back(key);
     }
     std::sort(keys_.begin(), keys_.end(), KeyLess);
   }

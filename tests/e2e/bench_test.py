@@ -59,7 +59,8 @@ def test_options_take_the_place_of_the_scenarios():
     assert found.scenario == "sizes"
     assert found.axes == {"engine": ["io_uring", "epoll"], "connections": [1, 2_000],
                           "size_bytes": [64, 4_096], "depth": [1], "threads": [1],
-                          "features": ["best"], "wait": ["block"]}
+                          "features": ["best"], "wait": ["block"],
+                          "buffer_size_bytes": ["default"]}
     assert (found.duration_ms, found.warmup_ms) == (2_000, 400)
     assert found.labels == ["a=b", "c=d=e"]
     # A warm-up that is named stays, wherever it stands.
@@ -73,6 +74,14 @@ def test_features_that_go_together_are_run_together():
     for wrong in ("+", "best-", "Best", "a b"):
         with pytest.raises(units.Bad):
             scenario.features(wrong)
+
+
+def test_buffers_have_a_size_or_the_engines_own():
+    assert settings_of("--buffer-size", "default,64k").axes["buffer_size_bytes"] == [
+        "default", 65_536]
+    for wrong in ("usual", "0", "4kb"):
+        with pytest.raises(units.Bad):
+            scenario.buffer_size(wrong)
 
 
 def test_quick_is_a_scenario():

@@ -97,6 +97,23 @@ def test_every_axis_and_label_reaches_the_programs(bench, run, validated):
         ("64", "1"), ("64", "8"), ("4k", "1"), ("4k", "8")}
 
 
+def test_features_are_compared_for_each_size_of_the_servers_buffers(bench, run, validated):
+    require("io_uring")
+    ended = run([bench, "features", *SHORT, "--connections", "2", "--size", "64", "--engines",
+                 "io_uring", "--features", "best,minimal", "--buffer-size", "8k,64k"])
+    assert ended.code == 0, ended
+    folder = series_of(bench)
+    for made in state_of(bench)["runs"]:
+        server = validated(folder / f"{made['name']}.server.json")
+        assert server["config"]["buffer_size_bytes"] == made["cell"]["buffer_size_bytes"]
+    assert [row[2] for row in rows(ended.out, "io_uring")] == ["8k", "8k", "64k", "64k"]
+    # Each is a cell of the comparison, and not a repeat of the other.
+    compared = run([os.environ["RINGECHO_COMPARE"], folder, "--format", "json"])
+    assert compared.code == 0, compared
+    cells = json.loads(compared.out)["cells"]
+    assert [cell["values"]["server.buffer_size_bytes"] for cell in cells] == ["8192", "65536"]
+
+
 def test_a_shuffled_order_is_made_and_recorded(bench, run):
     ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "1,2,3,4", "--order",
                  "shuffled", "--seed", "5"])

@@ -219,6 +219,18 @@ TEST(Cells, AreMadeOfWhatElseVaries) {
   EXPECT_THAT(comparison->common, Contains(testing::Pair("size_bytes", "64")));
 }
 
+TEST(Cells, AreMadeOfWhatUsuallyFollowsWhereItWasChosenOnEverySide) {
+  std::vector<Measurement> all = Together({TwoEngines(5), TwoEngines(5)});
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].server->config.extra.emplace_back("buffer_size_bytes",
+                                             int64_t{i < all.size() / 2 ? 4096 : 65536});
+  }
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->axes, ElementsAre("server.buffer_size_bytes"));
+  EXPECT_EQ(comparison->cells.size(), 2U);
+}
+
 TEST(Filter, KeepsOnlyWhatHasTheValue) {
   const auto all = Together({TwoEngines(3), Series({.engine = "epoll", .connections = 10000}, 3),
                              Series({.connections = 10000}, 3)});
