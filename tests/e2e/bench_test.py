@@ -474,8 +474,13 @@ def test_arguments_reach_the_server_through_two_shells_as_they_are():
     words = ["--label", "a=it's $HOME; `date` & \"so\""]
     ssh = servers.fill("ssh host printf '%s\\\\n' {args}", words)
     assert ssh[:2] == ["ssh", "host"]
-    ended = subprocess.run(["sh", "-c", " ".join(ssh[2:])], stdout=subprocess.PIPE, text=True,
-                           stdin=subprocess.DEVNULL, check=True, timeout=30)
+    held, ours = os.pipe()  # what runs there ends with its standard input
+    try:
+        ended = subprocess.run(["sh", "-c", " ".join(ssh[2:])], stdin=held, stdout=subprocess.PIPE,
+                               text=True, check=True, timeout=30)
+    finally:
+        os.close(held)
+        os.close(ours)
     assert ended.stdout.splitlines() == words
 
 
