@@ -1,0 +1,169 @@
+// Too few buffers and peers that do not read: who waits, who is served next, what is taken back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "scripted_fixture.h"
+
+namespace ringecho::engine::uring {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST_F(ScriptedTest, AStarvedConnectionIsArmedWhenAnothersSendReturnsABuffer) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "x");
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  for (int i = 0; i < 3; ++i) Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty()) << "no buffer, no spinning";
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kReceive)[0].user_data, Tag(Op::kReceive, starved));
+  EXPECT_EQ(engine_->counters().buffers_starved.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, EveryStarvedConnectionIsArmedThoughTheFirstStaysIdle) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId idle = Accept(1001);
+  ConnId busy = Accept(1002);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "x");
+  ring_->Complete(Tag(Op::kReceive, idle), -ENOBUFS, 0);
+  ring_->Complete(Tag(Op::kReceive, busy), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  // No further completion comes: the engine must not sleep while a buffer is free and somebody
+  // waits for one.
+  Turn();
+  EXPECT_EQ(ring_->waits.back(), 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(2));
+}
+
+TEST_F(ScriptedTest, BuffersHeldForAPeerThatDoesNotReadAreTakenBack) {
+  Start({.buffers = 2});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "one");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "two");
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kSend, holder));
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "onetwo") << "in order, from a copy";
+  EXPECT_EQ(engine_->counters().sends_spilled.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, ASpilledSendThatWasPartlyTakenContinuesBehindThatPart) {
+  Start({.buffers = 2});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "one");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "two");
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 2);  // cancelled after two bytes
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "etwo");
+  // And once more, with the copy itself stuck and a new buffer behind it.
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "3");
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "4");
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "two34");
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+}
+
+TEST_F(ScriptedTest, EveryEchoedByteIsToldOnceHoweverItIsSent) {
+  Start({.buffers = 1});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, holder), "0123456789");
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Complete(Tag(Op::kSend, holder), 4);  // taken back after a part
+  Turn();
+  ring_->Complete(Tag(Op::kSend, holder), 6);
+  Turn();
+  EXPECT_THAT(handler_.sent, ElementsAre(4, 6));
+}
+
+TEST_F(ScriptedTest, StopsReadingFromAPeerThatDoesNotReadAndStartsAgain) {
+  Start({.buffers = 8, .high_water_bytes = 3, .low_water_bytes = 1});
+  ConnId id = Accept();
+  ring_->Forget();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "ab");
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), IsEmpty());
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "cd");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kReceive, id));
+  // Data that races the cancel still counts.
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "e");
+  ring_->Complete(Tag(Op::kReceive, id), -ECANCELED);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty());
+  ring_->Complete(Tag(Op::kSend, id), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), IsEmpty()) << "still above the low-water mark";
+  ring_->Complete(Tag(Op::kSend, id), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1));
+  EXPECT_EQ(handler_.received, (std::vector<std::string>{"ab", "cd", "e"}));
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 1u);
+}
+
+TEST_F(ScriptedTest, AMessageAsLongAsTheHighWaterMarkNeedsNoPause) {
+  Start({.buffers = 8, .high_water_bytes = 4, .low_water_bytes = 1});
+  ConnId id = Accept();
+  ring_->CompleteWithData(Tag(Op::kReceive, id), "abcd");
+  Turn();
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 0u);
+}
+
+TEST_F(ScriptedTest, WhileFewBuffersAreLeftTheHeaviestStopReceivingFirst) {
+  Start({.buffers = 16, .high_water_bytes = 1000, .low_water_bytes = 2});
+  ConnId heavy = Accept(1000);
+  ConnId light = Accept(1001);
+  ring_->Forget();
+  for (int i = 0; i < 14; ++i) ring_->CompleteWithData(Tag(Op::kReceive, heavy), "a");
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kCancel), IsEmpty()) << "two are left, an eighth";
+  ring_->CompleteWithData(Tag(Op::kReceive, light), "b");
+  ring_->CompleteWithData(Tag(Op::kReceive, heavy), "a");
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
+  EXPECT_EQ(ring_->Taken(Op::kCancel)[0].addr, Tag(Op::kReceive, heavy));
+  EXPECT_EQ(engine_->counters().backpressure_pauses.Get(), 1u);
+}
+
+}  // namespace
+}  // namespace ringecho::engine::uring
