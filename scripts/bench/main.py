@@ -219,7 +219,11 @@ def _make(given, plan, machine, executables, folder, document):
     runner.print_outcome(folder, verdict.Judge(executables.compare))
     if document["status"] != series_.COMPLETE:
         say(f"to go on: scripts/run_bench.sh --resume {shlex.quote(str(folder))}")
-    return code
+    invalid = results.invalid_names(folder, document)
+    if invalid:
+        say(f"{units.count(len(invalid), 'run')} of {len(document['runs'])} invalid: "
+            f"{invalid[0]}{' and others' if len(invalid) > 1 else ''}")
+    return code or (1 if invalid else 0)
 
 
 def _run(given, plan, executables, folder, document):

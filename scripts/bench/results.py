@@ -33,6 +33,12 @@ def is_whole(folder, name, with_server):
     return True
 
 
+def invalid_names(folder, document):
+    """Of runs that were made to their end and are no results all the same."""
+    return [run["name"] for run in series_.of_status(document, series_.DONE)
+            if read(folder / f"{run['name']}.load.json")["validity"]["verdict"] == "invalid"]
+
+
 def read_runs(folder, with_server=True):
     """Runs of which everything is there, in the order they were made."""
     runs = []

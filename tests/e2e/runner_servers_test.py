@@ -1,6 +1,7 @@
 """Programs that run_bench.sh starts, here and on other machines, and that they end."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -129,6 +130,22 @@ def test_a_server_that_runs_already_is_measured(bench, run, start_server):
     assert len(list(folder.glob("*.load.json"))) == 2 and not list(folder.glob("*.server.json"))
     assert server.address not in (folder / "series.json").read_text()
     assert server.process.poll() is None
+
+
+def test_a_run_that_is_invalid_is_a_failure(bench, run):
+    """A server that swallows everything: the loader gives up, and tells so."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    load = bench.parent.parent / "build-bench" / "src" / "load" / "ringecho-load"
+    load.unlink()
+    load.write_text(f'#!/bin/sh\n[ "$1" = --version ] || set -- "$@" --timeout 300ms\n'
+                    f'exec {programs.LOAD} "$@"\n')
+    load.chmod(0o755)
+    ended = run([bench, *SHORT, "--connections", "2", "--connect",
+                 f"127.0.0.1:{silent.getsockname()[1]}"])
+    assert ended.code == 1, ended
+    assert rows(ended.out, "-")[0][-1] == "invalid"
+    assert ended.err_lines[-1] == "1 run of 1 invalid: 000-server-c2-r0"
+    assert state_of(bench)["status"] == "complete"
 
 
 # --- programs end ---
