@@ -90,19 +90,35 @@ absl::Status Apply(std::string_view part, bool first, FeatureRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status LacksNeeded(const std::string& chain, FeatureId needed) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(chain, " needs ", NameOf(needed), "; add +", NameOf(needed)));
+}
+
+// What stands in the way of `feature`, or of what it needs. `chain` names it, behind what was named
+// and needs it: "recv_bundle needs multishot_recv, which".
+absl::Status CheckUsable(FeatureId feature, const std::string& chain, FeatureSet wanted) {
+  for (const Rule& rule : kRules) {
+    if (rule.feature != feature) continue;
+    if (rule.needed) {
+      if (!wanted.Has(*rule.needed)) return LacksNeeded(chain, *rule.needed);
+      RINGECHO_RETURN_IF_ERROR(CheckUsable(
+          *rule.needed, absl::StrCat(chain, " needs ", NameOf(*rule.needed), ", which"), wanted));
+    }
+    if (rule.excluded && wanted.Has(*rule.excluded)) {
+      return absl::InvalidArgumentError(absl::StrCat(chain, " excludes ", NameOf(*rule.excluded),
+                                                     base::ToAbsl(rule.because), "; add -",
+                                                     NameOf(*rule.excluded)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // A feature that was named and could not be used as the rest was asked for.
 absl::Status CheckContradictions(const FeatureRequest& request) {
-  for (const Rule& rule : kRules) {
-    if (!request.required.Has(rule.feature)) continue;
-    if (rule.needed && !request.wanted.Has(*rule.needed)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          NameOf(rule.feature), " needs ", NameOf(*rule.needed), "; add +", NameOf(*rule.needed)));
-    }
-    if (rule.excluded && request.wanted.Has(*rule.excluded)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(NameOf(rule.feature), " excludes ", NameOf(*rule.excluded),
-                       base::ToAbsl(rule.because), "; add -", NameOf(*rule.excluded)));
-    }
+  for (const FeatureInfo& info : kFeatureTable) {
+    if (!request.required.Has(info.id)) continue;
+    RINGECHO_RETURN_IF_ERROR(CheckUsable(info.id, std::string(info.name), request.wanted));
   }
   return absl::OkStatus();
 }
