@@ -131,6 +131,11 @@ void CheckCommonOptions(const CommonOptions& options) {
   if (options.features.asked && options.engine == engine::EngineKind::kEpoll) {
     cli::Refuse("--features", "these are features of io_uring, and --engine is epoll");
   }
+  if (options.features.required.Has(engine::FeatureId::kMinWait) && options.wait.gather_ns == 0) {
+    cli::Refuse("--features", absl::StrCat("min_wait is of use with --wait batch:TIME only, and "
+                                           "--wait is ",
+                                           engine::WaitName(options.wait)));
+  }
 }
 
 absl::Status CheckFeatures(const CommonOptions& options, const engine::EngineChoice& choice) {

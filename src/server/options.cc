@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include "absl/status/statusor.h"
 #include "app/feature_list.h"
 #include "base/clock.h"
+#include "base/status.h"
 #include "cli/options.h"
 #include "net/address.h"
 
@@ -20,6 +22,20 @@ constexpr char kFooter[] =
     "SIGINT or SIGTERM drains connections and reports, a second one aborts;\n"
     "SIGUSR1 prints a snapshot. Exit codes: 0 valid, 1 failed, 2 usage, 130\n"
     "interrupted (aborted, or before --duration had passed).";
+
+void Check(const Options& options) {
+  app::CheckCommonOptions(options.common);
+  for (const std::string& where : options.listen) {
+    absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(where, kDefaultPort);
+    if (!parsed.ok()) cli::Refuse("--listen", base::ToStd(parsed.status().message()));
+  }
+  if (options.max_connections != 0 &&
+      options.common.features.required.Has(engine::FeatureId::kMultishotAccept)) {
+    cli::Refuse("--features",
+                "multishot_accept excludes --max-connections, which takes a place before each "
+                "accept; leave one of them out");
+  }
+}
 
 }  // namespace
 
@@ -45,15 +61,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
                    "end by itself after so long", "until a signal")
       ->group(kServer);
   app::AddCommonOptions(app, options.common);
-  std::optional<int> code = cli::Parse(app, argc, argv, [&options] {
-    app::CheckCommonOptions(options.common);
-    for (const std::string& where : options.listen) {
-      auto parsed = net::ParseHostPort(where, kDefaultPort);
-      if (!parsed.ok()) {
-        throw CLI::ValidationError("--listen", std::string(parsed.status().message()));
-      }
-    }
-  });
+  std::optional<int> code = cli::Parse(app, argc, argv, [&options] { Check(options); });
   if (!code && options.common.list_features) return app::PrintFeatureList();
   return code;
 }
