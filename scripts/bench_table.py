@@ -17,7 +17,7 @@ def main(arguments):
         print("\n".join(table.text(pathlib.Path(arguments[0]))))
     except series.Unreadable as error:
         print(f"bench_table.py: {error}", file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

@@ -29,7 +29,10 @@ def main(arguments):
     except (Usage, units.Bad) as error:
         say(f"run_bench.sh: {error}; --help lists the options")
         return 2
-    except (Cannot, series_.Unreadable, scenario.Broken) as error:
+    except series_.Unreadable as error:
+        say(f"run_bench.sh: {error}")
+        return 2
+    except (Cannot, scenario.Broken) as error:
         say(f"run_bench.sh: {error}")
         return 1
     except OSError as error:  # a full disk, a folder that went away

@@ -83,8 +83,9 @@ class Plan:
         if "engine" in run.cell:
             options += ["--engine", run.cell["engine"], "-t", str(run.cell["threads"])]
             for axis, usual in DEFAULTS.items():
-                if run.cell[axis] != usual and (axis, run.cell["engine"]) != ("features", "epoll"):
-                    options.append(f"{ASKED_BY[axis]}={run.cell[axis]}")
+                asked = run.cell.get(axis, usual)  # an older series lacks some
+                if asked != usual and (axis, run.cell["engine"]) != ("features", "epoll"):
+                    options.append(f"{ASKED_BY[axis]}={asked}")
         if self.layout(run.cell).server:
             options += ["--cpus", ",".join(map(str, self.layout(run.cell).server))]
         return options

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 
+from bench import matrix, series_check
 from bench import settings as settings_
 
 FILE = "series.json"
@@ -66,14 +67,22 @@ def read(folder):
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or \
             not str(document.get("schema_version")).startswith("1."):
         raise Unreadable(f"{path}: not a series of ringecho that this script knows")
+    try:
+        series_check.check(document)
+    except (series_check.Wrong, RecursionError) as error:
+        raise Unreadable(f"{path}: {error}") from None
     return document
 
 
 def settings_of(document, folder):
+    """Of a document that was read; its runs have to be what the settings ask for."""
     try:
-        return settings_.from_json(document)
-    except (KeyError, TypeError) as error:
-        raise Unreadable(f"{folder / FILE}: not as a series should be: {error!r}") from None
+        series_check.at_most_as_many(document)
+        found = settings_.from_json(document)
+        series_check.check_plan(document, matrix.runs(found))
+    except series_check.Wrong as error:
+        raise Unreadable(f"{folder / FILE}: {error}") from None
+    return found
 
 
 def lock(folder):

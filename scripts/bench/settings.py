@@ -65,10 +65,13 @@ def differing(settings, overrides):
     return None
 
 
+# What series.json has at its top; the rest are its options.
+_AT_THE_TOP = ("scenario", "title", "vary", "base", "order", "seed", "repeats", "axes")
+
+
 def to_json(settings):
     """(axes, order, ... of series.json, its options): the seam to from_json."""
-    top = {key: getattr(settings, key)
-           for key in ("scenario", "title", "vary", "base", "order", "seed", "repeats", "axes")}
+    top = {key: getattr(settings, key) for key in _AT_THE_TOP}
     top["vary"] = _COMPARED_AS.get(settings.vary, settings.vary)
     top["options"] = {key: getattr(settings, key)
                       for key in ("duration_ms", "warmup_ms", "server", "loader_engine",
@@ -78,9 +81,8 @@ def to_json(settings):
 
 
 def from_json(document):
-    """Raises KeyError or TypeError for a document that is none of ours."""
-    keys = {field.name for field in dataclasses.fields(Settings)}
-    values = {**{key: document[key] for key in document if key in keys}, **document["options"]}
+    """Of a document that series_check has found good."""
+    values = {**{key: document[key] for key in _AT_THE_TOP}, **document["options"]}
     values["vary"] = {name: axis for axis, name in _COMPARED_AS.items()}.get(values["vary"],
                                                                              values["vary"])
     return Settings(**values)

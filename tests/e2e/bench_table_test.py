@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
 import bench_table  # noqa: E402
 import count_tests  # noqa: E402
-from bench import results, table, units  # noqa: E402
+from bench import results, scenario, series, settings, table, units  # noqa: E402
 
 MS = 1_000_000
 
@@ -125,13 +125,16 @@ def test_rows_are_ordered_by_connections_then_engine(tmp_path):
 
 def write_series(folder, runs=(), status="complete", server="local"):
     """runs: (engine, connections, repeat, status, reason)."""
-    (folder / "series.json").write_text(json.dumps({
-        "schema": "ringecho.series", "schema_version": "1.0", "status": status,
-        "options": {"server": server},
-        "runs": [{"cell": {"engine": engine, "connections": connections, "size_bytes": 64,
-                           "depth": 1, "threads": 1},
-                  "repeat": repeat, "status": how, "reason": reason}
-                 for engine, connections, repeat, how, reason in runs]}))
+    found = settings.from_scenario(scenario.by_name("engines"),
+                                   {"server": server} if server == "running" else {})
+    document = series.new("id", found, [], "now")
+    document.update(status=status, runs=[
+        {"cell": {"engine": engine, "connections": connections, "size_bytes": 64, "depth": 1,
+                  "threads": 1},
+         "order_index": index, "name": f"{index:03d}-{engine}-c{connections}-r{repeat}",
+         "repeat": repeat, "status": how, "reason": reason, "seconds": None}
+        for index, (engine, connections, repeat, how, reason) in enumerate(runs)])
+    series.write(folder, document)
 
 
 def test_what_was_not_run_has_a_row_and_a_reason(tmp_path):
@@ -186,13 +189,13 @@ def test_a_result_that_is_not_as_it_should_be_is_one_line(tmp_path, capsys, role
     write(tmp_path, 0, written["server"], written["load"])
     code = bench_table.main([str(tmp_path)])  # a traceback would end the test
     said = capsys.readouterr().err
-    assert code == 0 or (code == 1 and said.count("\n") == 1 and str(tmp_path) in said)
+    assert code == 0 or (code == 2 and said.count("\n") == 1 and str(tmp_path) in said)
 
 
 def test_a_result_that_is_nested_without_end_is_one_line(tmp_path, capsys):
     write(tmp_path, 0, server_result(), load_result(64))
     (tmp_path / "000.load.json").write_text("[" * 200_000)
-    assert bench_table.main([str(tmp_path)]) == 1
+    assert bench_table.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -234,7 +237,7 @@ def test_an_incomplete_series_says_so(tmp_path, status, said):
 def test_a_foreign_or_broken_series_is_named(tmp_path, content, capsys):
     write(tmp_path, 0, server_result(), load_result())
     (tmp_path / "series.json").write_text(content)
-    assert bench_table.main([str(tmp_path)]) == 1
+    assert bench_table.main([str(tmp_path)]) == 2
     said = capsys.readouterr()
     assert len(said.err.splitlines()) == 1 and "series.json" in said.err
 
@@ -255,7 +258,7 @@ def test_an_empty_folder_has_an_empty_table(tmp_path):
 def test_a_foreign_or_broken_file_is_named(tmp_path, content, capsys):
     write(tmp_path, 0, server_result(), load_result())
     (tmp_path / "000.load.json").write_text(content)
-    assert bench_table.main([str(tmp_path)]) == 1
+    assert bench_table.main([str(tmp_path)]) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1 and "000.load.json" in said.err

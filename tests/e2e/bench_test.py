@@ -206,10 +206,12 @@ def test_a_series_is_the_same_when_it_is_read_again():
 
 
 def test_a_series_is_written_whole_or_not_at_all(tmp_path):
-    series.write(tmp_path, {"schema": "ringecho.series", "schema_version": "1.0"})
+    found = settings_of()
+    document = series.new("id", found, matrix.runs(found), "now")
+    series.write(tmp_path, document)
     with pytest.raises(TypeError):
         series.write(tmp_path, {"schema": "ringecho.series", "other": object()})
-    assert series.read(tmp_path) == {"schema": "ringecho.series", "schema_version": "1.0"}
+    assert series.read(tmp_path) == document
 
 
 def test_differing_options_are_found():

@@ -296,7 +296,7 @@ def test_another_boot_is_told(interrupted, run):
 def test_what_is_no_series_is_refused_in_one_line(bench, run, tmp_path, content):
     (tmp_path / "series.json").write_text(content)
     ended = run([bench, "--no-build", "--resume", tmp_path])
-    assert ended.code == 1
+    assert ended.code == 2
     assert len(ended.err_lines) == 1 and "series.json" in ended.err
 
 
