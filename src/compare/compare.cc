@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -95,6 +96,34 @@ absl::Status CheckAxes(const CompareOptions& options, const std::vector<Entry>& 
   return absl::OkStatus();
 }
 
+// Of the load generator, whose run it is, or of a server alone; of each that was merged.
+std::vector<std::string> RunIdsOf(const Measurement& measurement) {
+  const Result& result = measurement.load ? *measurement.load : *measurement.server;
+  for (const auto& [name, value] : result.config.extra) {
+    const auto* ids = std::get_if<std::vector<std::string>>(&value);
+    if (name == "merged_run_ids" && ids != nullptr) return *ids;
+  }
+  return {result.run.id};
+}
+
+std::string Whence(const Measurement& measurement) {
+  return absl::StrCat(measurement.name, " of ", measurement.series);
+}
+
+// A copy is no repeat: the more there are of it, the surer it would make what was chance.
+absl::Status CheckEachIsAnotherRun(const std::vector<Measurement>& measurements) {
+  std::map<std::string, const Measurement*> known;
+  for (const Measurement& measurement : measurements) {
+    for (std::string& id : RunIdsOf(measurement)) {
+      const auto [it, made] = known.try_emplace(std::move(id), &measurement);
+      if (made) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(Whence(measurement), ": run.id: is the same run as ", Whence(*it->second)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Notes which checks failed in how many of those that count.
 void NoteSuspects(const std::vector<Entry>& entries, Comparison& comparison) {
   std::map<std::string, size_t> checks;
@@ -180,6 +209,7 @@ absl::Status CheckEverySeriesCounts(const std::vector<Entry>& entries,
 absl::StatusOr<Comparison> Compare(std::vector<Measurement> measurements,
                                    const CompareOptions& options) {
   RINGECHO_RETURN_IF_ERROR(Filter(options, measurements));
+  RINGECHO_RETURN_IF_ERROR(CheckEachIsAnotherRun(measurements));
   Comparison comparison;
   comparison.measurements = std::move(measurements);
   comparison.min_effect = options.min_effect;

@@ -58,7 +58,8 @@ struct CompareOptions {
 // version, engine, features and labels in which the series differ, or "series" where they differ
 // in none. Of a single series: the one of them that varies within it.
 //
-// INVALID_ARGUMENT for options that fit nothing there is, FAILED_PRECONDITION when what is there
+// INVALID_ARGUMENT for options that fit nothing there is and for one run (run.id) given twice,
+// which would count as a repeat of itself; FAILED_PRECONDITION when what is there
 // cannot be compared: one line, for the latter followed by lines that list what is in the way.
 absl::StatusOr<Comparison> Compare(std::vector<Measurement> measurements,
                                    const CompareOptions& options);

@@ -1,9 +1,11 @@
 """ringecho-compare on real results, and on series made from them with known differences."""
 import copy
+import itertools
 import json
 import os
 import pathlib
 import random
+import shutil
 import sys
 
 import pytest
@@ -56,6 +58,7 @@ def real(tmp_path_factory):
 @pytest.fixture
 def series(real, tmp_path):
     """series(name, engine, repeats, slower, change) -> folder of runs that cost so much more."""
+    runs = itertools.count()
 
     def make(name, engine="epoll", repeats=10, slower=0.0, change=lambda load, server: None,
              seed=1):
@@ -71,6 +74,7 @@ def series(real, tmp_path):
             server["resources"]["cpu_ns_per_message"] = 9_000 * cost
             for result in (load, server):
                 result["validity"] = {"verdict": "valid", "checks": []}
+                result["run"]["id"] = f"{name}-{seed}-{next(runs)}-{result['config']['role']}"
             change(load, server)
             write(folder, f"{repeat:03d}-{engine}", load, server)
         return folder
@@ -200,6 +204,7 @@ def test_the_table_reckons_costs_alike_where_they_are_hard_to_know(real, compare
                  "t_end_ns": begin + (i + 1) * length, "cpu_ns": 1_000_000 * (i + 1),
                  "bytes": 1_000 * i} for i in range(5)]
             change(load, server)
+            load["run"]["id"] = f"{change.__name__}-{engine}"
             write(folder, f"{change.__name__.strip('<>')}-{engine}", load, server)
     document, _ = verdicts(compare(folder, "--force", "--format", "json"))
     costs = assert_costs_as_in_the_table(folder, document)
@@ -429,6 +434,19 @@ def test_a_series_is_not_compared_with_itself(series, compare, tmp_path):
         assert_refused(compare(folder, again), again, "twice")
 
 
+def test_a_copied_run_is_no_repeat(series, compare, tmp_path):
+    base, other = series("a"), series("b")
+    shutil.copytree(base, tmp_path / "c")
+    assert_refused(compare(base, tmp_path / "c"), "run.id", base, tmp_path / "c", "000-epoll")
+    shutil.copytree(base / ".", other, dirs_exist_ok=True)
+    assert_refused(compare(base, other), "run.id", "same run")
+    for path in sorted(base.iterdir()):
+        shutil.copy(path, base / f"copy-{path.name}")
+    ended = compare(base, series("d"))
+    assert_refused(ended, "copy-", "run.id", "same run")
+    assert len(ended.err_lines) == 1
+
+
 def test_a_pipe_among_the_files_is_not_waited_for(series, compare):
     folder = series("a", repeats=1)
     os.mkfifo(folder / "b.load.json")
@@ -476,9 +494,12 @@ def test_results_of_loaders_side_by_side_are_merged(engine, start_server, start_
     assert merged["config"]["merged_loaders"] == 3
     assert sum(interval["messages"] for interval in merged["intervals"]) == \
         sum(interval["messages"] for part in parts for interval in part["intervals"])
-    # It is a result as any other.
-    again = compare(merged_path, paths[0])
-    assert_refused(again, "connections")
+    # It is a result as any other, and each of those it was made of is in it.
+    alone = start_load(server.address, "-c", "3", "-n", "300")
+    assert alone.wait().code == 0
+    assert_refused(compare(merged_path, alone.json_path), "connections")
+    for path in paths:
+        assert_refused(compare(merged_path, path), "same run", path)
 
 
 def test_what_does_not_belong_together_is_not_merged(real, compare, tmp_path):

@@ -450,6 +450,28 @@ TEST(Validity, ASeriesOfWhichNothingIsLeftIsAnError) {
               testing::AllOf(HasSubstr("no result of two"), HasSubstr("interrupted")));
 }
 
+TEST(Refusal, ACopyOfARunIsNoRepeat) {
+  std::vector<Measurement> all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  ASSERT_TRUE(Compare(all, {}).ok());
+  for (size_t copied : {1U, 6U}) {  // within a series, and from another
+    std::vector<Measurement> more = all;
+    more.push_back(all[copied]);
+    more.back().name = "copy";
+    more.back().series = "two";
+    const absl::Status status = Compare(more, {.force = true}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    const std::string text(status.message());
+    EXPECT_THAT(text, testing::AllOf(StartsWith("copy of two: run.id: is the same run as "),
+                                     HasSubstr(all[copied].name + " of " + all[copied].series),
+                                     Not(HasSubstr("\n"))));
+  }
+  // Several load generators may have driven one server.
+  for (Measurement& one : all) one.server->run.id = "one server";
+  EXPECT_TRUE(Compare(all, {}).ok());
+  for (Measurement& one : all) one.load.reset();
+  EXPECT_THAT(std::string(Compare(all, {}).status().message()), HasSubstr("run.id"));
+}
+
 TEST(Nothing, IsAnError) {
   EXPECT_FALSE(Compare({}, {}).ok());
   std::vector<Measurement> all = TwoEngines(1);

@@ -140,6 +140,7 @@ TEST(Json, HoldsEverythingAndNoNan) {
   std::vector<Measurement> all = Grid({64, 1000}, {1}, 1);  // one repeat: no intervals
   all[0].load->validity = {report::Verdict::kInvalid, {}};
   all.push_back(all[1]);
+  all.back().load->run.id = "another";
   CompareOptions options;
   const Comparison comparison = Compared(all, options);
   const std::string text = ToJson(comparison);

@@ -32,11 +32,14 @@ Measurement Make(const Simulated& what) {
   // Their histograms cost more than a comparison does: made once, copied after.
   static const report::Result sample_load = report::SampleLoadResult();
   static const report::Result sample_server = report::SampleServerResult();
+  static int64_t runs = 0;
+  const std::string id = "run-" + std::to_string(++runs);
   Measurement out;
   out.name = what.engine + "-" + std::to_string(what.connections);
   out.series = what.series;
   report::Result& load = out.load.emplace(sample_load);
   Common(what, load);
+  load.run.id = id + "-load";
   load.config.mode = report::Mode::kClosed;
   load.config.rate_target_per_s.reset();
   load.totals.messages_per_s = what.messages_per_s;
@@ -44,6 +47,7 @@ Measurement Make(const Simulated& what) {
       {50, what.p99_ns / 4}, {99, what.p99_ns}, {99.9, what.p99_ns * 2}};
   report::Result& server = out.server.emplace(sample_server);
   Common(what, server);
+  server.run.id = id + "-server";
   server.config.connections = 20'000;
   server.config.extra.emplace_back("max_connections_limited", false);
   server.config.engine.name = what.engine;
