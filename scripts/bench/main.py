@@ -150,14 +150,22 @@ def _print_commands(plan, server, run, address, executables):
                       *plan.load_options(run, address, f"DIR/{run.name}.load.json")]))
 
 
-def _refuse_other_machine(document, identity, programs):
+def _refuse_other_machine(document, identity):
     for key, value in document["machine"].items():
         if identity.get(key) != value:
             raise Cannot(f"--resume: this is another machine or kernel: {key} was {value}, is "
                          f"{identity.get(key)}; begin a new series")
+
+
+def _refuse_other_programs(document, programs, digests):
+    """The version tells people; two builds of work in progress have the same."""
     for name, version in document["programs"].items():
         if programs.get(name) != version:
             raise Cannot(f"--resume: {name} was {version}, is {programs.get(name)}; begin a new "
+                         "series")
+    for name, digest in document.get("digests", {}).items():  # older series have none
+        if digests.get(name) != digest:
+            raise Cannot(f"--resume: {name} is another build of the same version; begin a new "
                          "series")
 
 
@@ -171,11 +179,12 @@ def _begin(given, plan, folder, document, machine, executables):
     """The folder and document of a new or resumed series, written once."""
     identity, boot = preflight.identity(machine)
     ours = [executables.load] + [executables.server] * (plan.settings.server == "local")
-    programs = runner.program_versions(ours)
+    programs, digests = runner.program_versions(ours), runner.digests(ours)
     layouts = {str(threads): {"server": list(layout.server), "loader": list(layout.loader)}
                for threads, layout in plan.possible_layouts().items()}
     if document:
-        _refuse_other_machine(document, identity, programs)
+        _refuse_other_machine(document, identity)
+        _refuse_other_programs(document, programs, digests)
         _refuse_other_cpus(document, layouts)
         if boot not in document["boots"]:
             say("the machine has been booted since: the series will be of "
@@ -185,7 +194,8 @@ def _begin(given, plan, folder, document, machine, executables):
         folder = runner.make_folder(given.out or None, plan.settings, PROJECT)
         document = series_.new(folder.name, plan.settings, plan.runs,
                                series_.now(runner.utc_now()))
-        document.update(machine=identity, programs=programs, cpus_by_threads=layouts)
+        document.update(machine=identity, programs=programs, digests=digests,
+                        cpus_by_threads=layouts)
         document["cpus"] = list(layouts.values())[-1] if layouts else document["cpus"]
     if boot not in document["boots"]:
         document["boots"].append(boot)

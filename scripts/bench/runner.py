@@ -1,5 +1,6 @@
 """One series from its plan to its table."""
 import datetime
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -269,6 +270,11 @@ def program_versions(paths):
             said = ""
         found[path.name] = (said.splitlines() or [""])[0]
     return found
+
+
+def digests(paths):
+    """{name: SHA-256 of the file}."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def make_folder(out, settings, project):

@@ -38,6 +38,7 @@ def new(folder_name, settings, runs, started):
         "machine": {},
         "boots": [],
         "programs": {},
+        "digests": {},
         "cpus": {"server": [], "loader": []},
         "cpus_by_threads": {},
         "preflight": [],

@@ -78,6 +78,7 @@ _SERIES = {
     "machine": Map(_or(None, Rule("a text or a number", lambda value: type(value) in (str, int)))),
     "boots": [_or(None, _TEXT)],
     "programs": Map(_TEXT),
+    "digests": Map(_matching("[0-9a-f]{64}", "a SHA-256")),
     "cpus": {"server": _CPUS, "loader": _CPUS},
     "cpus_by_threads": Map({"server": _CPUS, "loader": _CPUS}),
     "preflight": [{"id": _TEXT, "message": _TEXT, "fix": [_TEXT]}],
@@ -96,7 +97,7 @@ _SERIES = {
 
 # Keys that not every series has: those of a server that is ours, and what older runners did not
 # know.
-_MAY_BE_MISSING = {"loader_wait", *OF_THE_SERVER}
+_MAY_BE_MISSING = {"digests", "loader_wait", *OF_THE_SERVER}
 
 
 def _refuse(where, value, takes):

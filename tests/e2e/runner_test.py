@@ -283,6 +283,20 @@ def test_a_series_is_not_resumed_with_other_programs(interrupted, run):
     assert ended.code == 1 and "ringecho-load was old" in ended.err_lines[-1]
 
 
+def test_a_series_is_not_resumed_with_another_build_of_the_same_version(interrupted, run):
+    assert set(state_of(interrupted)["digests"]) == {"ringecho-server", "ringecho-load"}
+    change(interrupted, lambda document: document["digests"].update({"ringecho-load": "0" * 64}))
+    ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
+    assert ended.code == 1
+    assert "ringecho-load is another build of the same version" in ended.err_lines[-1]
+    assert len(names_of(interrupted, "planned")) == 2
+
+
+def test_an_older_series_is_resumed_by_the_version_of_its_programs(interrupted, run):
+    change(interrupted, lambda document: document.pop("digests"))
+    assert run([interrupted, "--no-build", "--resume", series_of(interrupted)]).code == 0
+
+
 def test_another_boot_is_told(interrupted, run):
     change(interrupted, lambda document: document.update(boots=["earlier"]))
     ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
