@@ -131,12 +131,13 @@ class CommandServer:
             self._process = self._programs.start(self.command(options, None), out, err,
                                                  stdin=subprocess.PIPE)
         found = process.wait_for_line(self._process, log_path, LISTENING, REMOTE_START_LIMIT_S)
-        if not found:
+        port = re.search(":([0-9]{1,5})$", found[1]) if found else None
+        if not port:
             self._end()
             os.unlink(f"{result_path}.part")
-            raise Failed(process.last_words(log_path))
-        port = found[1].rsplit(":", 1)[1]
-        return f"{self._host}:{port}"
+            raise Failed(f'the command of --server-cmd listens on "{found[1][:80]}", takes '
+                         "HOST:PORT" if found else process.last_words(log_path))
+        return f"{self._host}:{port[1]}"
 
     def _end(self):
         """The exit code, or None when closing its standard input did not end it."""
