@@ -7,17 +7,31 @@ import pathlib
 import sys
 
 from bench import series, table
+from bench.runner import say
+
+
+def _refuse(why):
+    say(f"bench_table.py: {why}")
+    return 2
+
+
+def _has_any(folder):
+    return (folder / series.FILE).exists() or any(folder.glob("*.load.json"))
 
 
 def main(arguments):
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__.strip())
+        return 0
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print(__doc__.strip().splitlines()[2], file=sys.stderr)
-        return 2
+        return _refuse("takes one folder; --help says more")
+    folder = pathlib.Path(arguments[0])
     try:
-        print("\n".join(table.text(pathlib.Path(arguments[0]))))
-    except series.Unreadable as error:
-        print(f"bench_table.py: {error}", file=sys.stderr)
-        return 2
+        if not _has_any(folder):
+            return _refuse(f"{folder}: no folder with results of run_bench.sh")
+        print("\n".join(table.text(folder)))
+    except (series.Unreadable, OSError) as error:
+        return _refuse(error)
     return 0
 
 

@@ -145,9 +145,9 @@ def _print_commands(plan, server, run, address, executables):
     print(f"# {run.name}")
     started = server.command(plan.server_options(run), f"DIR/{run.name}.server.json")
     if started:
-        print(shlex.join(started), "&")
-    print(shlex.join([str(executables.load),
-                      *plan.load_options(run, address, f"DIR/{run.name}.load.json")]))
+        print(units.printable(shlex.join(started)), "&")
+    print(units.printable(shlex.join([
+        str(executables.load), *plan.load_options(run, address, f"DIR/{run.name}.load.json")])))
 
 
 def _refuse_other_machine(document, identity):

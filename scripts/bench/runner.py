@@ -20,7 +20,7 @@ SERVER_INTERVAL = "100ms"
 
 
 def say(text):
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(map(units.printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 class Cannot(Exception):
@@ -299,7 +299,7 @@ def print_outcome(folder, judge):
                          else ([], ""))
     lines = table.text(folder)
     if judged:
-        lines += ["", *judged]
+        lines += ["", *map(units.printable, judged)]
     (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines), flush=True)
     if complaint:

@@ -190,9 +190,9 @@ def read_folder(folder):
 
 
 def text(folder):
-    """The whole text, lines without newlines."""
+    """The whole text, lines without newlines. Anybody may have made the files."""
     try:
-        return _text(folder)
+        return [units.printable(line) for line in _text(folder)]
     except series_.NOT_AS_IT_SHOULD_BE as error:
         raise series_.Unreadable(f"{folder}: a result or {series_.FILE} is not as it should be: "
                                  f"{error!r}; ringecho-compare names file and field") from None

@@ -86,6 +86,11 @@ def count(number, noun):
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def printable(line):
+    """What files and other programs say, fit for a terminal: with nothing that moves its cursor."""
+    return "".join(char if char.isprintable() else "?" for char in line)
+
+
 def size_text(value):
     """4096 as "4k": what size() takes."""
     for factor, unit in ((1 << 20, "m"), (1 << 10, "k")):

@@ -249,8 +249,44 @@ def test_interrupted_runs_do_not_count(tmp_path):
     assert row[2] == "100"
 
 
-def test_an_empty_folder_has_an_empty_table(tmp_path):
-    assert len(table.text(tmp_path)) == 1
+def test_a_series_without_results_has_an_empty_table(tmp_path, capsys):
+    write_series(tmp_path)
+    assert bench_table.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("engine ")
+
+
+@pytest.mark.parametrize("name", ["nope", ".", "file"])
+def test_what_is_no_folder_with_results_is_one_line(tmp_path, capsys, name):
+    (tmp_path / "file").write_text("")
+    assert bench_table.main([str(tmp_path / name)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1 and str(tmp_path) in said.err
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["--help"], 0), ([], 2), (["-x"], 2), (["a", "b"], 2)])
+def test_help_is_asked_for_and_goes_to_stdout(capsys, arguments, code):
+    assert bench_table.main(arguments) == code
+    said = capsys.readouterr()
+    assert ("Usage: bench_table.py FOLDER" in said.out) == (code == 0)
+    assert len(said.err.splitlines()) == (1 if code else 0)
+
+
+def test_what_files_say_does_not_reach_the_terminal_as_it_is(tmp_path):
+    """Texts of every kind that the table shows, with an escape and a newline in each."""
+    evil = "\x1b[2J\r\n\u202e\x9bx"
+    server, load = server_result(engine=evil), load_result(64, failed=[evil], verdict="suspect")
+    server["run"]["argv"] = [f"--features={evil}"]
+    server["config"]["wait"] = evil
+    load["tool"] = {"version": evil, "git_commit": evil}
+    load["host"]["environment"] = {"kernel_release": evil, "cpu": {"count": evil, "model": evil}}
+    load["config"].update(cpus=[evil], engine={"name": evil})
+    server["config"]["cpus"] = [evil]
+    write(tmp_path, 0, server, load)
+    write_series(tmp_path, [("epoll", 64, 0, "failed", evil)])
+    lines = table.text(tmp_path)
+    assert any("?[2J" in line for line in lines)
+    assert all(line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "fio"}', "null", "\0",

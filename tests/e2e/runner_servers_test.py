@@ -94,6 +94,7 @@ def test_a_killed_runner_leaves_no_server_elsewhere(bench, started, elsewhere, t
     (f"sh -c '{programs.SERVER} --bogus {{args}}'", "--bogus"),
     ("sh -c 'echo login refused >&2; exit 255 # {args}'", "login refused"),
     ("sh -c 'echo listening on garbage >&2; cat # {args}'", 'listens on "garbage"'),
+    (r"sh -c 'printf \\033[2Jno >&2; exit 1 # {args}'", "?[2Jno"),
 ])
 def test_a_server_elsewhere_that_does_not_start_is_told(bench, run, command, said):
     ended = run([bench, *EPOLL, "--connect", "127.0.0.1", "--server-cmd", command])
