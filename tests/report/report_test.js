@@ -6,8 +6,8 @@ const fs = require('node:fs');
 const test = require('node:test');
 const { Browser, playwright } = require('./browser.js');
 
-const PAGES = ['engines', 'open-loop', 'hostile', 'empty', 'tables'];
-const CHARTED = ['engines', 'open-loop', 'hostile'];
+const PAGES = ['engines', 'open-loop', 'short', 'too-short', 'hostile', 'empty', 'tables'];
+const CHARTED = ['engines', 'open-loop', 'short', 'hostile'];
 
 // The colour of a canvas's corner, and how many of its pixels have another one.
 async function looks(page, id) {
@@ -24,6 +24,31 @@ async function looks(page, id) {
       if (corner.some((value, channel) => data[at + channel] !== value)) drawn += 1;
     }
     return { corner: corner.join(), drawn: drawn / (data.length / 4) };
+  }, id);
+}
+
+// Of which series of the chart shown there is nothing to see: no pixel between the axes that has
+// about their colour.
+async function unseen(page, id) {
+  return page.evaluate((figure) => {
+    const canvas = document.querySelector(`#${figure} canvas`);
+    const { chartArea: { left, top, width, height }, data: { datasets } } = Chart.getChart(canvas);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {
+      willReadFrequently: true,
+    });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(left, top, width, height);
+    const colors = new Map(datasets.map(({ borderColor }) => [borderColor, 0]));
+    for (const color of colors.keys()) {
+      const wanted = [1, 3, 5].map((from) => parseInt(color.slice(from, from + 2), 16));
+      for (let at = 0; at < data.length; at += 4) {
+        if (wanted.every((value, channel) => Math.abs(data[at + channel] - value) < 12)) {
+          colors.set(color, colors.get(color) + 1);
+        }
+      }
+    }
+    return datasets.filter(({ borderColor, data: { length } }) => (
+      length > 0 && colors.get(borderColor) < 5)).map(({ label }) => label);
   }, id);
 }
 
@@ -77,6 +102,7 @@ function declare(browser) {
           if (options) await page.selectOption(`#${id} select`, { index });
           const { drawn } = await looks(page, id);
           assert.ok(drawn > 0.01 && drawn < 0.9, `${id} ${index}: ${drawn}`);
+          assert.deepStrictEqual(await unseen(page, id), [], `${id} ${index}`);
         }
       }
     }));

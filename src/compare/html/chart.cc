@@ -145,6 +145,7 @@ json ToJson(const Chart& chart) {
 }  // namespace
 
 std::string FigureHtml(const Figure& figure, bool charts) {
+  if (figure.charts.empty()) return absl::StrCat("<p>", Escape(figure.instead), "</p>\n");
   const std::string id = Escape(figure.id);
   std::string out = absl::StrCat("<figure id=\"", id, "\" aria-labelledby=\"", id,
                                  "-title\">\n<figcaption><h3 id=\"", id, "-title\">",
@@ -171,6 +172,7 @@ std::string FigureHtml(const Figure& figure, bool charts) {
 std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides) {
   json out = {{"sides", sides}, {"figures", json::array()}};
   for (const Figure& figure : figures) {
+    if (figure.charts.empty()) continue;
     json charts = json::array();
     for (const Chart& chart : figure.charts) charts.push_back(ToJson(chart));
     out["figures"].push_back({{"id", figure.id},

@@ -62,6 +62,7 @@ struct Figure {
   std::string caption;  // a sentence or two: how to read it
   std::string choice;   // what the charts differ in, the label of the selection
   std::string hollow;   // what hollow points are; empty: nothing is said
+  std::string instead;  // a sentence, said where there are no charts; empty: there is no figure
   Draw draw = Draw::kLines;
   std::vector<Chart> charts;
 };

@@ -69,16 +69,28 @@ function spreadOut(chart, points, side, sides) {
   }
 }
 
+// A longer name would leave no room for the chart.
+const LABEL_MAX = 40;
+const shortened = (text) => (
+  text.length > LABEL_MAX ? `${text.slice(0, LABEL_MAX - 1)}\u2026` : text);
+
 const manyLines = (chart, sides) => chart.series.length > 2 * sides.length;
+// A line of fewer points than this shows them: of a single one there is nothing else to see.
+const POINTS_OF_A_LINE = 4;
 // Markers would hide the lines.
 const isCrowded = (chart, sides) => (
   manyLines(chart, sides) || chart.series.some((series) => series.points.length > 40));
+
+const isMarkerless = (chart, points, sides) => (
+  isCrowded(chart, sides) && points.length >= POINTS_OF_A_LINE);
+const allMarkerless = (chart, sides) => (
+  chart.series.every((series) => isMarkerless(chart, series.points, sides)));
 
 function toDataset(figure, chart, series, sides, theme) {
   const points = series.points.map(toPoint).filter((point) => isNumber(point.y));
   if (figure.draw !== 'bars') spreadOut(chart, points, series.side, sides.length);
   const color = theme.sides[series.side % theme.sides.length];
-  const crowded = isCrowded(chart, sides);
+  const markerless = isMarkerless(chart, points, sides);
   // Where dashes tell metrics apart, markers have to do for the sides.
   const metrics = chart.series.some((other) => other.dashed);
   const dashes = metrics ? [] : DASHES[series.side % DASHES.length];
@@ -93,12 +105,13 @@ function toDataset(figure, chart, series, sides, theme) {
     pointBorderColor: color,
     pointBackgroundColor: points.map(fill),
     pointStyle: MARKERS[series.side % MARKERS.length],
-    pointRadius: crowded ? 0 : 4.5,
-    pointHoverRadius: crowded ? 4 : 6,
+    pointRadius: markerless ? 0 : 4.5,
+    pointHoverRadius: markerless ? 4 : 6,
     pointBorderWidth: 1.5,
     borderWidth: { bars: 0, dots: 2, lines: manyLines(chart, sides) ? 1.25 : 2 }[figure.draw],
     borderDash: series.dashed ? [3, 4] : dashes,
     maxBarThickness: 36,
+    clip: 6,  // a marker at the edge is drawn as a whole
   };
 }
 
@@ -153,7 +166,7 @@ function xScale(figure, chart, theme) {
   if (figure.draw === 'bars') {
     delete base.ticks.callback;
     base.title.display = false;
-    return { ...base, type: 'category', labels: chart.categories, grid: { display: false } };
+    return { ...base, type: 'category', labels: chart.categories.map(shortened), grid: { display: false } };
   }
   const xs = chart.series.flatMap((series) => series.points.map((point) => point[0]));
   const low = Math.min(...xs);
@@ -163,7 +176,7 @@ function xScale(figure, chart, theme) {
     base.max = chart.categories.length - 0.5;
     base.title.display = false;
     base.grid.display = false;
-    base.ticks.callback = (value) => chart.categories[value] || '';
+    base.ticks.callback = (value) => shortened(chart.categories[value] || '');
   } else if (chart.x.scale === 'logarithmic') {
     const margin = chart.x.quantity === 'tail' ? 1 : 1.3;
     base.min = low / margin;
@@ -231,7 +244,7 @@ function legend(chart, sides, theme) {
       usePointStyle: true,
       padding: 16,
       boxHeight: 7,
-      pointStyleWidth: isCrowded(chart, sides) ? 26 : undefined,
+      pointStyleWidth: allMarkerless(chart, sides) ? 26 : undefined,
       generateLabels: ({ data }) => data.datasets.filter(({ series }) => isFirst(series)).map(
         (dataset) => ({
           text: chart.series.filter((other) => same(other, dataset.series)).length > 1

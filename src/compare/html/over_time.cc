@@ -107,9 +107,32 @@ Chart ChartOf(const Comparison& comparison, const Cell& cell, Shown shown) {
   return chart;
 }
 
+size_t MeasuredIntervals(const Measurement& measurement) {
+  const auto& result = measurement.load ? measurement.load : measurement.server;
+  const auto window = result ? WindowOf(*result) : std::nullopt;
+  if (!window) return 0;
+  return static_cast<size_t>(std::count_if(
+      result->intervals.begin(), result->intervals.end(),
+      [&](const report::Interval& one) { return one.t_start_ns >= window->measure_ns; }));
+}
+
+// Of one point for each run nothing can be seen that the other charts do not show.
+bool TooShort(const Comparison& comparison) {
+  size_t longest = 0;
+  for (const Cell& cell : comparison.cells) {
+    for (const auto& side : cell.by_side) {
+      for (const size_t index : side) {
+        longest = std::max(longest, MeasuredIntervals(comparison.measurements[index]));
+      }
+    }
+  }
+  return longest == 1;
+}
+
 Figure OverTime(const Comparison& comparison, Shown shown) {
   Figure figure;
   figure.choice = "Show";
+  if (TooShort(comparison)) return figure;
   for (const Cell& cell : comparison.cells) {
     Chart chart = ChartOf(comparison, cell, shown);
     if (!chart.series.empty()) figure.charts.push_back(std::move(chart));
@@ -124,6 +147,11 @@ Figure RateOverTimeFigure(const Comparison& comparison) {
   figure.id = "rate-over-time";
   figure.title = "Throughput over time";
   figure.caption = "A line per repeat, a point per interval. The warm-up, shaded, does not count.";
+  if (TooShort(comparison)) {
+    figure.instead =
+        "The runs are too short for a time series: each has a single interval. Take longer runs, "
+        "or shorter intervals (-i).";
+  }
   return figure;
 }
 

@@ -39,7 +39,9 @@ std::vector<Section> Sections(const Comparison& comparison) {
       {"price", "Against epoll and the floor", {EpollFigure(comparison), FloorFigure(comparison)}});
   std::vector<Section> kept;
   for (Section& section : all) {
-    std::erase_if(section.figures, [](const Figure& figure) { return figure.charts.empty(); });
+    std::erase_if(section.figures, [](const Figure& figure) {
+      return figure.charts.empty() && figure.instead.empty();
+    });
     if (!section.figures.empty()) kept.push_back(std::move(section));
   }
   return kept;

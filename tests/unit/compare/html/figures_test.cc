@@ -169,6 +169,32 @@ TEST(OverTimeFigures, HaveALinePerRepeatAndShadeTheWarmUp) {
   EXPECT_THAT(LatencyOverTimeFigure(EnginesFixture()).charts[1].series, SizeIs(12));
 }
 
+TEST(OverTimeFigures, AreASentenceWhereEveryRunHasASingleInterval) {
+  const Comparison comparison = ShortRunsFixture(1, 4);
+  EXPECT_THAT(RateOverTimeFigure(comparison).charts, IsEmpty());
+  EXPECT_THAT(RateOverTimeFigure(comparison).instead, HasSubstr("too short for a time series"));
+  // Said once.
+  EXPECT_THAT(LatencyOverTimeFigure(comparison).charts, IsEmpty());
+  EXPECT_THAT(LatencyOverTimeFigure(comparison).instead, IsEmpty());
+}
+
+TEST(OverTimeFigures, CountTheIntervalsOfTheMeasurementAlone) {
+  Comparison comparison = ShortRunsFixture(1, 4);
+  for (Measurement& measurement : comparison.measurements) {
+    report::Interval warm = measurement.load->intervals.front();
+    warm.t_start_ns -= 1'000'000'000;
+    warm.t_end_ns -= 1'000'000'000;
+    measurement.load->intervals.insert(measurement.load->intervals.begin(), warm);
+  }
+  EXPECT_THAT(RateOverTimeFigure(comparison).charts, IsEmpty());
+}
+
+TEST(OverTimeFigures, StandWhereOneRunIsLongEnough) {
+  EXPECT_THAT(RateOverTimeFigure(ShortRunsFixture(1, 3)).charts, SizeIs(4));
+  EXPECT_THAT(RateOverTimeFigure(ShortRunsFixture(2, 4)).charts, SizeIs(4));
+  EXPECT_THAT(RateOverTimeFigure(ShortRunsFixture(2, 4)).instead, IsEmpty());
+}
+
 TEST(OverTimeFigures, JoinTheIntervalsOfLongRuns) {
   Comparison comparison = EnginesFixture();
   auto& intervals = comparison.measurements[0].load->intervals;
@@ -325,6 +351,14 @@ TEST(FigureHtml, OffersAChoiceOfSeveralCharts) {
   figure.charts[1].label = "two";
   EXPECT_THAT(FigureHtml(figure, true),
               HasSubstr("<select><option>one</option><option>two</option></select>"));
+}
+
+TEST(FigureHtml, IsItsSentenceWhereThereAreNoCharts) {
+  Figure figure = SmallFigure();
+  figure.charts.clear();
+  figure.instead = "Nothing <here>.";
+  EXPECT_EQ(FigureHtml(figure, true), "<p>Nothing &lt;here&gt;.</p>\n");
+  EXPECT_THAT(FiguresJson({figure}, {"a"}), HasSubstr("\"figures\":[]"));
 }
 
 TEST(FiguresJson, CannotEndItsScriptElementAndKeepsTheValues) {

@@ -262,6 +262,20 @@ Comparison EnginesFixture() {
   return comparison;
 }
 
+Comparison ShortRunsFixture(size_t intervals, size_t cells) {
+  Comparison comparison = EnginesFixture();
+  for (size_t cell = 0; cell < cells; ++cell) {
+    for (const auto& side : comparison.cells[cell].by_side) {
+      for (const size_t index : side) {
+        auto& all = comparison.measurements[index].load->intervals;
+        const auto measured = all.begin() + kWarmupSeconds;
+        all.assign(measured, measured + static_cast<ptrdiff_t>(intervals));
+      }
+    }
+  }
+  return comparison;
+}
+
 Comparison OpenLoopFixture() {
   Comparison comparison;
   comparison.vary = "kernel";

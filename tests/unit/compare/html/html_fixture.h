@@ -4,6 +4,7 @@
 #ifndef RINGECHO_TESTS_UNIT_COMPARE_HTML_FIXTURE_H_
 #define RINGECHO_TESTS_UNIT_COMPARE_HTML_FIXTURE_H_
 
+#include <cstddef>
 #include <string>
 
 #include "compare/comparison.h"
@@ -13,6 +14,10 @@ namespace ringecho::compare {
 // epoll (base) and io_uring at 1, 64, 1,000 and 10,000 connections, six closed-loop repeats of
 // each; some suspect, one left out, one unexpected difference that was forced.
 Comparison EnginesFixture();
+
+// The same, but what was measured has no more than this many intervals in each run of the first
+// `cells` cells, and there are none of the warm-up.
+Comparison ShortRunsFixture(size_t intervals, size_t cells);
 
 // Three kernels at five rates of an open loop, the highest of which is not reached, and at two
 // sizes. No server results: those of somebody else's server.

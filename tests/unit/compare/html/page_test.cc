@@ -59,6 +59,13 @@ TEST(HtmlPage, LeavesOutWhatDoesNotApply) {
   EXPECT_THAT(SectionIds(WithCharts(Comparison())), testing::ElementsAre("verdicts", "trust"));
 }
 
+TEST(HtmlPage, SaysWhyThereIsNoTimeSeries) {
+  const std::string page = WithCharts(ShortRunsFixture(1, 4));
+  EXPECT_THAT(page, HasSubstr("<p>The runs are too short for a time series: each has a single "
+                              "interval."));
+  EXPECT_THAT(page, Not(HasSubstr("rate-over-time")));
+}
+
 TEST(HtmlPage, AnswersFirst) {
   const std::string page = TablesOnly(EnginesFixture());
   EXPECT_THAT(page, HasSubstr("<h1>io_uring against epoll</h1>"));

@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
       "\"'><img src=x onerror=alert(1)></td></script><script>alert(2)</script><!--";
   const bool ok = Write(folder / "engines.html", ToHtml(EnginesFixture())) &&
                   Write(folder / "open-loop.html", ToHtml(OpenLoopFixture())) &&
+                  Write(folder / "short.html", ToHtml(ShortRunsFixture(1, 2))) &&
+                  Write(folder / "too-short.html", ToHtml(ShortRunsFixture(1, 4))) &&
                   Write(folder / "hostile.html", ToHtml(HostileFixture(markup))) &&
                   Write(folder / "empty.html", ToHtml(Comparison())) &&
                   Write(folder / "tables.html", html::Page(EnginesFixture(), html::Embedded()));
