@@ -4,10 +4,12 @@
 Usage: bench_table.py FOLDER
 """
 import pathlib
-import sys
 
-from bench import series, table
-from bench.runner import say
+from bench import entry
+
+entry.quiet_interrupts()
+from bench import series, table  # noqa: E402
+from bench.runner import say  # noqa: E402
 
 
 def _refuse(why):
@@ -30,10 +32,12 @@ def main(arguments):
         if not _has_any(folder):
             return _refuse(f"{folder}: no folder with results of run_bench.sh")
         print("\n".join(table.text(folder)))
+    except BrokenPipeError:
+        raise
     except (series.Unreadable, OSError) as error:
         return _refuse(error)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    entry.run(main)

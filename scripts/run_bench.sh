@@ -8,8 +8,9 @@ python=$(python_with json) || {
   need build
   python=$(python_with json) || die 'there is no python3'
 }
-# Leaves no __pycache__ behind.
-bench() { PYTHONPATH=$root/scripts "$python" -B -m bench "$@"; }
+# Leaves no __pycache__ behind, and needs nothing but the standard library (-S): what Python does
+# before our first line cannot be interrupted quietly.
+bench() { PYTHONPATH=$root/scripts "$python" -B -S -m bench "$@"; }
 
 # What needs no programs is done by this: help, lists, checks, plans and refusals.
 # Otherwise it says whether to build first.
@@ -23,4 +24,4 @@ if ((status == to_build)); then
   configure "$root/build-bench" -Dbuildtype=release -Dtests=false
   build "$root/build-bench"
 fi
-PYTHONPATH=$root/scripts exec "$python" -B -m bench "$@"
+PYTHONPATH=$root/scripts exec "$python" -B -S -m bench "$@"

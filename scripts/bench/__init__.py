@@ -9,4 +9,5 @@
     runner     one series from start to end
     results    result files                table      the table of a folder
     verdict    ringecho-compare            main       which of these a command line asks for
+    entry      how a script begins and ends
 """

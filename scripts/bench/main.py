@@ -5,7 +5,6 @@ TO_BUILD or TO_RUN, and then to measure.
 """
 import pathlib
 import shlex
-import sys
 import time
 
 from bench import cpus, options, preflight, process, progress, results, runner, scenario, servers
@@ -35,6 +34,8 @@ def main(arguments):
     except (Cannot, scenario.Broken) as error:
         say(f"run_bench.sh: {error}")
         return 1
+    except BrokenPipeError:  # entry.run() knows
+        raise
     except OSError as error:  # a full disk, a folder that went away
         say(f"run_bench.sh: {error}")
         return 1
@@ -270,7 +271,3 @@ def _remove_halves(folder, document):
     for run in series_.of_status(document, series_.PLANNED):
         for end in ("load.json", "server.json", "server.json.part"):
             (folder / f"{run['name']}.{end}").unlink(missing_ok=True)
-
-
-def entry():
-    sys.exit(main(sys.argv[1:]))

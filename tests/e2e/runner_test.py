@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -56,6 +57,28 @@ def test_a_dry_run_tells_the_commands_and_does_nothing(bench, run):
     assert "-s 4096" in ended.out and "--order 7" in ended.out
     assert ended.out.splitlines()[0].startswith("server: 1 thread")
     assert ended.out.splitlines()[-1].startswith("8 runs of 4s, about ")
+
+
+@pytest.mark.parametrize("command", [
+    ["run_bench.sh", "--dry-run"], ["run_bench.sh", "--help"], ["bench_table.py", "--help"]])
+def test_whoever_reads_may_have_read_enough(command):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "wb") as pipe:
+        ended = subprocess.run([SCRIPTS / command[0], *command[1:]], stdout=pipe,
+                               stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_an_interrupt_before_there_is_anything_to_end_is_quiet(tmp_path):
+    """Among the imports of the package: the last one of them waits for the signal."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    (tmp_path / "scripts" / "bench" / "verdict.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n")
+    ended = subprocess.run([tmp_path / "scripts" / "run_bench.sh", "--dry-run"],
+                           capture_output=True, check=False)
+    assert ended.returncode in (128 + signal.SIGINT, -signal.SIGINT)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
 
 
 def test_a_check_warns_and_changes_nothing(bench, run, start_server):
