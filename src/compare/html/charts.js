@@ -2,20 +2,27 @@
 // From a chart of the page's data (chart.h has its fields) to a configuration of Chart.js: what is
 // drawn and how. Knows neither the page nor its controls.
 
-// Okabe and Ito's colours, told apart with any kind of colour vision, made lighter or darker until
-// they stand out from the page. The base is a neutral one; markers and dashes say the same again.
+// After Okabe and Ito's colours, moved until they stand out from the page and any two differ by a
+// Delta-E 2000 of 10 with every kind of colour vision (tests/report/palette_test.js). The base is
+// a neutral one; markers and dashes, as many as there are colours, say the same again.
 const THEMES = {
   light: {
     page: '#ffffff', text: '#1b1f24', muted: '#5b6470', line: '#d9dde3', band: '#eceff3',
-    sides: ['#59616b', '#0072b2', '#c25400', '#00805e', '#b0578d', '#8a6d00', '#2b8fc4'],
+    sides: ['#596068', '#1064d1', '#d4691f', '#09805e', '#b0568f', '#795a00', '#2a8fc4'],
   },
   dark: {
     page: '#14171b', text: '#e6e9ed', muted: '#a0a9b5', line: '#353c45', band: '#23282e',
-    sides: ['#b4bcc6', '#56b4e9', '#f08a3c', '#2fc492', '#e08fbd', '#e6c34a', '#8fa8ff'],
+    sides: ['#c5c9ce', '#1e87d9', '#e88538', '#2ec492', '#cf89b7', '#efcb50', '#90a9ff'],
   },
 };
-const MARKERS = ['rect', 'circle', 'triangle', 'rectRot', 'star'];
-const DASHES = [[6, 4], [], [2, 3], [10, 3, 2, 3]];
+// Shape and rotation; all have an inside, which hollow points leave empty.
+const MARKERS = [
+  ['rect', 0], ['circle', 0], ['triangle', 0], ['rectRot', 0], ['triangle', 180],
+  ['triangle', 90], ['triangle', 270],
+];
+const DASHES = [
+  [6, 4], [], [2, 3], [10, 3, 2, 3], [14, 4], [1, 5], [8, 3, 2, 3, 2, 3],
+];
 
 const thousands = (value) => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 const digits = (value) => Number(value.toPrecision(3)).toString();
@@ -94,6 +101,7 @@ function toDataset(figure, chart, series, sides, theme) {
   // Where dashes tell metrics apart, markers have to do for the sides.
   const metrics = chart.series.some((other) => other.dashed);
   const dashes = metrics ? [] : DASHES[series.side % DASHES.length];
+  const [shape, rotation] = MARKERS[series.side % MARKERS.length];
   const fill = (point) => (point && point.hollow ? theme.page : color);
   return {
     label: series.name,
@@ -104,7 +112,8 @@ function toDataset(figure, chart, series, sides, theme) {
     backgroundColor: figure.draw === 'bars' ? color : (context) => fill(context.raw),
     pointBorderColor: color,
     pointBackgroundColor: points.map(fill),
-    pointStyle: MARKERS[series.side % MARKERS.length],
+    pointStyle: shape,
+    pointRotation: rotation,
     pointRadius: markerless ? 0 : 4.5,
     pointHoverRadius: markerless ? 4 : 6,
     pointBorderWidth: 1.5,
@@ -253,6 +262,7 @@ function legend(chart, sides, theme) {
           fillStyle: dataset.borderColor,
           strokeStyle: dataset.borderColor,
           lineWidth: 2,
+          rotation: dataset.pointRotation,
           // A line without markers is known by its dashes.
           pointStyle: dataset.pointRadius === 0 ? 'line' : dataset.pointStyle,
           lineDash: dataset.pointRadius === 0 ? dataset.borderDash.map((dash) => dash / 2) : [],
