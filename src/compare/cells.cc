@@ -198,8 +198,10 @@ class CellFinder {
     }
     if (missing.empty()) return;
     const std::string what = cell.values.empty() ? "" : Describe(out_, cell) + ": ";
-    out_.notes.push_back(absl::StrCat(what, "no results of ", absl::StrJoin(missing, ", "),
-                                      HasCounterpart(cell) ? "" : ", not compared"));
+    const std::string note = absl::StrCat(what, "no results of ", absl::StrJoin(missing, ", "),
+                                          HasCounterpart(cell) ? "" : ", not compared");
+    out_.notes.push_back(note);
+    if (!cell.by_side.front().empty()) out_.lost.push_back(note);
   }
 
   const CompareOptions& options_;

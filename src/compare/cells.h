@@ -10,7 +10,8 @@
 namespace ringecho::compare {
 
 // When sides are known: sets Comparison::axes, common, cells, differences and forced, and notes
-// cells that lack a counterpart. Errors as Compare has them.
+// cells that lack a counterpart, in Comparison::lost too where it is not the base that does. Errors
+// as Compare has them.
 absl::Status FindCells(const CompareOptions& options, const std::vector<Entry>& entries,
                        Comparison& comparison);
 

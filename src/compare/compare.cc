@@ -187,6 +187,20 @@ std::vector<Entry> Admit(Comparison& comparison) {
   return entries;
 }
 
+// Sides of which nothing counts are none any more, but somebody wanted to know of them.
+void NoteLostSides(const std::vector<Entry>& entries, Comparison& comparison) {
+  Values known = ValuesOf(entries, comparison.vary);
+  for (const LeftOut& left : comparison.left_out) {
+    const Keys keys = KeysOf(comparison.measurements[left.measurement]);
+    const std::string& value = keys.Find(comparison.vary);
+    // A run without a server's result does not say which engine it was of.
+    if (value.empty() || !known.insert(value).second) continue;
+    comparison.lost.push_back(
+        absl::StrCat(comparison.vary, " ", value, ": no result counts, not compared"));
+    comparison.notes.push_back(comparison.lost.back());
+  }
+}
+
 // A series of which nothing is left would silently be no part of the answer.
 absl::Status CheckEverySeriesCounts(const std::vector<Entry>& entries,
                                     const Comparison& comparison) {
@@ -216,6 +230,7 @@ absl::StatusOr<Comparison> Compare(std::vector<Measurement> measurements,
   std::vector<Entry> entries = Admit(comparison);
   RINGECHO_RETURN_IF_ERROR(CheckEverySeriesCounts(entries, comparison));
   RINGECHO_RETURN_IF_ERROR(FindSides(options, entries, comparison));
+  NoteLostSides(entries, comparison);
   RINGECHO_RETURN_IF_ERROR(CheckAxes(options, entries, comparison.vary));
   RINGECHO_RETURN_IF_ERROR(FindCells(options, entries, comparison));
   JudgeCells(options.resamples, comparison);

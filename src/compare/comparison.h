@@ -111,6 +111,9 @@ struct Comparison {
   std::vector<Overall> overall;
   std::vector<Difference> differences;
   std::vector<LeftOut> left_out;
+  // One line each, in the notes too: what the base has and another side has not, a cell, a judged
+  // metric or every result. Nothing can be said of it, least of all that it is no worse.
+  std::vector<std::string> lost;
   bool forced = false;       // differences that would have been refused were overridden
   bool by_boot = false;      // samples are boots
   double min_effect = 0.02;  // a ratio: 2%

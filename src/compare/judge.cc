@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "compare/cells.h"
 #include "compare/metrics.h"
 #include "compare/rank_test.h"
 #include "compare/statistics.h"
@@ -32,11 +33,21 @@ bool AnyHas(const Comparison& comparison, const Metric& metric) {
   return false;
 }
 
+// A side that has results but not this of what they are judged by.
+void NoteLost(const Cell& where, size_t side, const Metric& metric, Comparison& out) {
+  if (!metric.judged || where.by_side[side].empty()) return;
+  const std::string cell = where.values.empty() ? "" : Describe(out, where) + ": ";
+  out.lost.push_back(
+      absl::StrCat(cell, "no ", metric.title, " of ", out.sides[side], ", not compared"));
+  out.notes.push_back(out.lost.back());
+}
+
 void CompareCell(size_t resamples, size_t cell, size_t metric, Comparison& out) {
   const Cell& where = out.cells[cell];
   const std::vector<double> base = Samples(out, where.by_side[0], out.metrics[metric]);
   for (size_t side = 1; side < out.sides.size(); ++side) {
     const std::vector<double> samples = Samples(out, where.by_side[side], out.metrics[metric]);
+    if (!base.empty() && samples.empty()) NoteLost(where, side, out.metrics[metric], out);
     if (base.empty() || samples.empty()) continue;
     Finding finding;
     finding.cell = cell;

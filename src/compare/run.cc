@@ -43,6 +43,15 @@ bool Regressed(const Comparison& comparison, double least) {
   return false;
 }
 
+// Whether anything is worse by `least` or more. What could not be compared may be, so that a build
+// that measures nothing any more passes no test.
+bool Fails(const Comparison& comparison, double least) {
+  for (const std::string& what : comparison.lost) {
+    cli::Complain(kProgram, "--fail-on-regression: " + what);
+  }
+  return Regressed(comparison, least) || !comparison.lost.empty();
+}
+
 absl::StatusOr<Comparison> CompareSeries(const Options& options, std::vector<Series> series) {
   CompareOptions how = options.compare;
   std::vector<std::string> notes;
@@ -90,7 +99,7 @@ int RunCompare(const Options& options) {
   if (absl::Status status = Write(options.output, *content); !status.ok()) {
     return Fail(cli::kExitFailed, status);
   }
-  return options.fail_regression && Regressed(*comparison, *options.fail_regression)
+  return options.fail_regression && Fails(*comparison, *options.fail_regression)
              ? cli::kExitRegression
              : cli::kExitOk;
 }

@@ -236,6 +236,30 @@ def test_a_regression_is_an_exit_code(series, compare):
     assert compare(base, slower, "--fail-on-regression", "0", "--min-effect", "20%").code == 0
 
 
+def test_what_only_the_base_has_is_a_regression(series, compare):
+    """A broken build whose runs do not count must not pass."""
+    count = itertools.count()
+
+    def two_cells(load, server):
+        load["config"]["connections"] = 8 if next(count) % 2 else 4
+
+    def broken_at_8(load, server):
+        two_cells(load, server)
+        if load["config"]["connections"] == 8:
+            load["validity"] = {"verdict": "invalid", "checks": []}
+
+    base, broken = series("a", change=two_cells), series("b", change=broken_at_8)
+    silent = series("c", change=lambda load, server: load["totals"].update(messages_per_s=0))
+    for arguments, what in (([base, broken], "connections 8: no results of"),
+                            ([series("d"), silent], "no messages/s of")):
+        assert compare(*arguments).code == 0
+        ended = compare(*arguments, "--fail-on-regression", "3%")
+        assert ended.code == 4
+        assert len(ended.err_lines) == 1
+        assert f"--fail-on-regression: {what} {arguments[1]}, not compared" in ended.err
+        assert compare(*arguments[::-1], "--fail-on-regression", "3%").code == 0
+
+
 def mixed(series, tmp_path):
     """One folder with runs of both engines, as run_bench.sh makes it."""
     folder = series("mixed", "epoll")

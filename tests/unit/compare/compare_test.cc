@@ -231,6 +231,52 @@ TEST(Cells, AreMadeOfWhatUsuallyFollowsWhereItWasChosenOnEverySide) {
   EXPECT_EQ(comparison->cells.size(), 2U);
 }
 
+// What the base has and the others have not.
+std::vector<std::string> Lost(const std::vector<Measurement>& all,
+                              const CompareOptions& options = {}) {
+  auto comparison = Compare(all, options);
+  EXPECT_TRUE(comparison.ok()) << comparison.status();
+  if (!comparison.ok()) return {"nothing compared"};
+  for (const std::string& line : comparison->lost) {
+    EXPECT_THAT(comparison->notes, Contains(line));
+  }
+  return comparison->lost;
+}
+
+TEST(Lost, IsACellOfWhichNothingCounts) {
+  auto all = Together({Series({}, 3), Series({.connections = 8}, 3), Series({.series = "two"}, 3),
+                       Series({.series = "two", .connections = 8}, 3)});
+  EXPECT_THAT(Lost(all), IsEmpty());
+  all[9].load->run.status = report::RunStatus::kInterrupted;
+  all[10].load->validity.verdict = report::Verdict::kInvalid;
+  EXPECT_THAT(Lost(all), IsEmpty());  // one is left
+  all[11].load.reset();
+  EXPECT_THAT(Lost(all), ElementsAre("connections 8: no results of two, not compared"));
+  EXPECT_THAT(Lost(all, {.base = "two"}), IsEmpty());  // what is new is no loss
+}
+
+TEST(Lost, IsAJudgedFigureThatOnlyTheBaseHas) {
+  auto all = Together({Series({}, 3), Series({.series = "two"}, 3)});
+  for (Measurement& one : all) {
+    if (one.series != "two") continue;
+    one.load->totals.messages_per_s = 0;
+    one.load->resources.cpu_ns_per_message.reset();
+  }
+  EXPECT_THAT(Lost(all), ElementsAre("no messages/s of two, not compared"));
+  EXPECT_THAT(Lost(all, {.base = "two"}), IsEmpty());
+}
+
+TEST(Lost, IsASideOfWhichNothingCounts) {
+  auto all = Together({TwoEngines(3), Series({.engine = "kqueue"}, 3)});
+  for (Measurement& one : all) {
+    if (one.server->config.engine.name == "kqueue") {
+      one.load->validity.verdict = report::Verdict::kInvalid;
+    }
+  }
+  EXPECT_THAT(Lost(all, {.vary = "engine"}),
+              ElementsAre("engine kqueue: no result counts, not compared"));
+}
+
 TEST(Filter, KeepsOnlyWhatHasTheValue) {
   const auto all = Together({TwoEngines(3), Series({.engine = "epoll", .connections = 10000}, 3),
                              Series({.connections = 10000}, 3)});
