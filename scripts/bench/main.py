@@ -75,6 +75,7 @@ def _settings_of(given):
     overrides = dict(given.overrides)
     if not given.resume:
         found = settings_.from_scenario(scenario.by_name(given.scenario or "engines"), overrides)
+        scenario.check_in_flight(found.axes)
         if found.order == "shuffled" and "seed" not in overrides:
             found.seed = time.time_ns() % 1_000_000_000
         return found, None, None
@@ -213,6 +214,9 @@ def _plan_again(folder, document, with_server):
 
 
 def _make(given, plan, machine, executables, folder, document):
+    refused = runner.refused_features(plan.settings, executables)
+    if refused:
+        raise Usage(refused)
     for line in runner.cpu_lines(plan):
         say(line)
     # Our own build is no reason to doubt the machine.

@@ -204,6 +204,9 @@ def _check(options):
     """What contradicts each other."""
     if options.resume and options.out:
         raise Usage("--out: cannot be combined with --resume, which names the folder")
+    if options.out and pathlib.Path(options.out).exists() and \
+            not pathlib.Path(options.out).is_dir():
+        raise Usage(f'--out: got "{options.out}", takes a folder')
     if "seed" in options.overrides and options.overrides.get("order", "") != "shuffled" \
             and not options.resume:
         raise Usage("--seed: takes --order shuffled, too")

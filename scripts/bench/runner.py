@@ -272,6 +272,22 @@ def program_versions(paths):
     return found
 
 
+def refused_features(settings, executables):
+    """What our server says of features that it does not know or that contradict each other, or
+    None. What this kernel has not is another matter: it is found out run by run."""
+    if settings.server != "local" or "io_uring" not in settings.axes["engine"]:
+        return None
+    for features in settings.axes.get("features", []):
+        argv = [executables.server, f"--features={features}", "-q", "--listen", "127.0.0.1:0",
+                "--duration", "1ms"]
+        if features != DEFAULTS["features"]:
+            ended = subprocess.run(argv, capture_output=True, text=True, errors="replace",
+                                   stdin=subprocess.DEVNULL, timeout=30, check=False)
+            if ended.returncode == 2:
+                return ended.stderr.strip().replace("ringecho-server: ", "", 1)
+    return None
+
+
 def digests(paths):
     """{name: SHA-256 of the file}."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

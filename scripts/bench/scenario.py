@@ -38,14 +38,38 @@ def features(text):
     return re.sub(r"(?<=.)(?=[+-])", ",", text)
 
 
+# What the programs take, so that it is refused before anything is built or run.
+MOST_BYTES = 16 << 20  # of a message, and of a buffer
+LEAST_BUFFER = 16
+MOST_IN_FLIGHT = 1 << 26  # messages of all connections
+_MOST_WAIT_NS = {"hybrid": 1_000_000_000, "batch": 10_000_000}
+
+
 def wait(text):
-    if not re.fullmatch(r"block|spin|(hybrid|batch):[0-9]+(ns|us|ms|s)", text):
-        raise units.Bad(f'got "{text}", takes block, spin, hybrid:TIME and batch:TIME')
+    match = re.fullmatch(r"(block|spin)|(hybrid|batch):([0-9]{1,10})(ns|us|ms|s)", text)
+    if match and not match[1]:
+        ns = int(match[3]) * {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}[match[4]]
+        match = 1_000 <= ns <= _MOST_WAIT_NS[match[2]]
+    if not match:
+        raise units.Bad(f'got "{text}", takes block, spin, hybrid:TIME with 1us to 1s and '
+                        "batch:TIME with 1us to 10ms")
     return text
 
 
+def message_size(text):
+    value = units.size(text)
+    if value > MOST_BYTES:
+        raise units.Bad(f'got "{text}", takes at most {units.size_text(MOST_BYTES)}')
+    return value
+
+
 def buffer_size(text):
-    return text if text == DEFAULTS["buffer_size_bytes"] else units.size(text)
+    if text == DEFAULTS["buffer_size_bytes"]:
+        return text
+    value = units.size(text)
+    if not LEAST_BUFFER <= value <= MOST_BYTES:
+        raise units.Bad(f'got "{text}", takes {LEAST_BUFFER} to {units.size_text(MOST_BYTES)}')
+    return value
 
 
 def order(text):
@@ -66,7 +90,7 @@ def duration_ms(text):
 AXIS_KEYS = {
     "engines": ("engine", engine, "io_uring and epoll"),
     "connections": ("connections", units.whole, "numbers such as 64 or 10k"),
-    "size": ("size_bytes", units.size, "bytes such as 64 or 4k"),
+    "size": ("size_bytes", message_size, "bytes such as 64 or 4k"),
     "depth": ("depth", units.whole, "numbers such as 64 or 10k"),
     "threads": ("threads", lambda text: units.whole(text, "numbers such as 2", 1024),
                 "numbers such as 2"),
@@ -77,6 +101,14 @@ AXIS_KEYS = {
 
 
 KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order"}
+
+
+def check_in_flight(axes):
+    """Of the two axes that are bounded together; raises units.Bad."""
+    connections, depth = max(axes["connections"]), max(axes["depth"])
+    if connections * depth > MOST_IN_FLIGHT:
+        raise units.Bad(f"--depth: got {depth} with {connections} connections, takes at most "
+                        f"{MOST_IN_FLIGHT // connections} with so many")
 
 
 def axis_values(key, text):

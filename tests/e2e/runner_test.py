@@ -149,6 +149,17 @@ def test_a_shuffled_order_is_made_and_recorded(bench, run):
     assert sorted(planned) == [1, 2, 3, 4] != planned
 
 
+@pytest.mark.parametrize("features, said", [
+    ("best,nosuch", '--features: got "nosuch"'),
+    ("+recv_bundle+incremental_buffers", "excludes recv_bundle"),
+    ("-buffer_ring+multishot_recv", "needs buffer_ring")])
+def test_features_that_cannot_be_are_refused_before_the_first_run(bench, run, features, said):
+    ended = run([bench, *SHORT, "--features", features, "--connections", "2"])
+    assert ended.code == 2, ended
+    assert len(ended.err_lines) == 1 and said in ended.err
+    assert not (bench.parent.parent / "bench_results").exists()
+
+
 def test_threads_that_do_not_fit_are_skipped_with_the_reason(bench, run):
     ended = run([bench, *EPOLL, "--threads", "1,1000"])
     assert ended.code == 0, ended

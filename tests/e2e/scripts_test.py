@@ -163,6 +163,13 @@ BENCH_REFUSALS = [
     (["--resume", "/nonesuch"], '"/nonesuch"'),
     (["--resume", "x", "--out", "y"], "--out"),
     (["--out", ""], "--out"),
+    (["--out", __file__], "takes a folder"),
+    (["--size", "17m"], "at most 16m"),
+    (["--buffer-size", "8"], '"8", takes 16 to 16m'),
+    (["--buffer-size", "17m"], '"17m", takes 16 to 16m'),
+    (["--wait", "hybrid:2s"], "1us to 1s"),
+    (["--wait", "batch:20ms"], "1us to 10ms"),
+    (["--depth", "10k"], "--depth: got 10000 with 10000 connections, takes at most 6710"),
 ]
 
 
