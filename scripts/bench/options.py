@@ -34,7 +34,7 @@ What is measured:
 
 How:
   --quick               the scenario quick: less than a minute
-  --duration TIME       measured in each run
+  --duration TIME       measured in each run, at least 500ms
   --warmup TIME         before that [a fifth of --duration]
   --repeats N           runs of each cell
   --order NAME          interleaved: A B, B A, A B ..., or shuffled

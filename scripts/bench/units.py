@@ -30,10 +30,11 @@ def size(text):
 
 
 def time_ms(text):
-    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m)", text)
+    """Without a unit it is seconds, as for the programs."""
+    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|)", text)
     if not match:
         _refuse(text, "times such as 500ms or 10s")
-    return int(match[1]) * {"ms": 1, "s": 1_000, "m": 60_000}[match[2]]
+    return int(match[1]) * {"ms": 1, "s": 1_000, "": 1_000, "m": 60_000}[match[2]]
 
 
 def parts(text, parse, taken):

@@ -40,6 +40,7 @@ def test_times_are_written_as_they_are_read():
         assert units.time_ms(text) == value
         assert units.time_text(value) == text
     assert units.time_ms("2m") == 120_000
+    assert units.time_ms("5") == 5_000
 
 
 @pytest.mark.parametrize("text, cpus_", [("", []), ("3", [3]), ("0,2-4", [0, 2, 3, 4])])
@@ -145,7 +146,7 @@ def test_a_broken_scenario_is_named(tmp_path, broken):
 
 @pytest.mark.parametrize("was, now, said", [
     ("repeats", "repeat", "unknown key repeat"), ("[axes]\n", "[axes]\ncolour = x\n", "colour"),
-    ("duration = 4s", "duration = 4", '"4"'), ("epoll\n", "kqueue\n", '"kqueue"')])
+    ("duration = 4s", "duration = 4h", '"4h"'), ("epoll\n", "kqueue\n", '"kqueue"')])
 def test_what_is_wrong_in_a_scenario_is_named(tmp_path, was, now, said):
     text = (scenario.FOLDER / "engines.ini").read_text()
     (tmp_path / "mine.ini").write_text(text.replace(was, now))

@@ -138,7 +138,7 @@ BENCH_REFUSALS = [
     (["--engines", ""], "--engines"),
     (["--loader-engine", "none"], '"none"'),
     (["--loader-wait", "sleep"], '"sleep"'),
-    (["--duration", "5"], '"5"'),
+    (["--duration", "5x"], '"5x"'),
     (["--duration", "1ms"], '"1ms"'),
     (["--warmup", "-1s"], '"-1s"'),
     (["--repeats", "0"], '"0"'),
