@@ -98,6 +98,12 @@ def _frequency(machine, cpus):
                                   "boot", [])
 
 
+def _of_the_layout(note):
+    """What cpus.py has to say. Two threads of one core can be mended; one CPU cannot."""
+    return Warning_("cpus", note, ["echo off | sudo tee /sys/devices/system/cpu/smt/control"]
+                    if "hyperthreads" in note else [])
+
+
 def _clock(machine):
     folder = "sys/devices/system/clocksource/clocksource0"
     clock = machine.text(f"{folder}/current_clocksource")
@@ -199,7 +205,7 @@ def check(machine, cpus, notes, connections, *, remote=False, average=True, slee
     if average:
         found += _load_average(machine, len(cpus))
     found += _frequency(machine, cpus)
-    found += [Warning_("cpus", note, []) for note in notes]
+    found += [_of_the_layout(note) for note in notes]
     found += _clock(machine)
     found += _limits(machine, connections, len(cpus))
     if remote:

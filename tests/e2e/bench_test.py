@@ -362,6 +362,10 @@ def stat(busy=0, idle=0, steal=0):
     return "\n".join(["cpu 1 2 3 4 5 6 7 8 0 0", f"cpu0 {ticks}", f"cpu1 {ticks}", "intr 9"])
 
 
+def layout_notes(where):
+    return cpus.lay_out(where, settings_of(), 1).notes
+
+
 def checked(root, changed=None, second=None, **keywords):
     """Warnings of the good machine with changed files; `second`: what its CPUs do meanwhile."""
     write(root, {**GOOD, "proc/stat": stat(), **(changed or {})})
@@ -417,6 +421,15 @@ def test_what_is_wrong_is_told_with_the_command_that_mends_it(tmp_path, changed,
 def test_what_happens_meanwhile_is_measured(tmp_path, second, name, said):
     (warning,) = checked(tmp_path, second=second)
     assert warning.id == name and said in warning.text
+
+
+def test_hyperthreads_are_switched_off_by_a_command_and_one_cpu_is_not(tmp_path):
+    write(tmp_path, {**GOOD, "proc/stat": stat()})
+    for where, fix in ((topology(1, siblings=2), ["echo off | sudo tee /" + CPU + "/smt/control"]),
+                       (topology(1), [])):
+        (warning,) = preflight.check(preflight.Machine(tmp_path), {0}, layout_notes(where), 10,
+                                     sleep=lambda _: None)
+        assert (warning.id, warning.fix) == ("cpus", fix)
 
 
 def test_the_kvm_clock_is_good(tmp_path):
