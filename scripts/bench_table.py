@@ -31,7 +31,7 @@ def main(arguments):
     try:
         if not _has_any(folder):
             return _refuse(f"{folder}: no folder with results of run_bench.sh")
-        print("\n".join(table.text(folder)))
+        print("\n".join([*table.text(folder), *table.warning_lines(folder)]))
     except BrokenPipeError:
         raise
     except (series.Unreadable, OSError) as error:

@@ -316,6 +316,7 @@ def print_outcome(folder, judge):
     lines = table.text(folder)
     if judged:
         lines += ["", *map(units.printable, judged)]
+    lines += table.warning_lines(folder)
     (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines), flush=True)
     if complaint:

@@ -189,6 +189,15 @@ def read_folder(folder):
     return Table(results.read_runs(folder, with_server), not_run), document
 
 
+def warning_lines(folder):
+    """What was wrong with the machine, for whoever gets the table and has not seen it run."""
+    if not (folder / series_.FILE).exists():
+        return []
+    told = [units.printable(f"warning: {entry['message']}")
+            for entry in series_.read(folder)["preflight"]]
+    return ["", *told] if told else []
+
+
 def text(folder):
     """The whole text, lines without newlines. Anybody may have made the files."""
     try:

@@ -176,10 +176,16 @@ def test_a_series_without_any_result_is_a_failure(bench, run):
 
 def test_the_warnings_are_recorded(bench, run, start_server):
     leftover = start_server(engine="epoll")
-    assert run([bench, *EPOLL]).code == 0
+    ended = run([bench, *EPOLL])
+    assert ended.code == 0
     (warning,) = [entry for entry in state_of(bench)["preflight"] if entry["id"] == "company"
                   and f"(pid {leftover.pid})" in entry["message"]]
     assert warning["fix"] == [f"kill {leftover.pid}"]
+    # Whoever gets the table has to know.
+    folder = series_of(bench)
+    told = [f"warning: {entry['message']}" for entry in state_of(bench)["preflight"]]
+    assert (folder / "table.txt").read_text().splitlines()[-len(told):] == told
+    assert run([bench.parent / "bench_table.py", folder]).out.splitlines()[-len(told):] == told
 
 
 # Plays ringecho-compare.
@@ -205,7 +211,7 @@ def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
     ended = run([bench, *SHORT, "--connections", "2"])
     assert ended.code == 0, ended
     folder = series_of(bench)
-    assert ended.out.splitlines()[-1] == f"faster, says who read {folder}"
+    assert f"\n\nfaster, says who read {folder}\n" in ended.out
     assert (folder / "table.txt").read_text() == ended.out
     assert ended.err_lines[-1] == f"report:  {folder}/report.html"
     assert (folder / "report.html").read_text() == "page\n"
