@@ -60,8 +60,10 @@ What happens:
   --no-build            use what an earlier run has built
   -h, --help            print this help and exit
 
-DIR gets two JSON files per run, series.json and table.txt. Columns of the
-table, medians over the repeats:
+DIR gets two JSON files per run, series.json, table.txt, and report.html, a
+page with charts, where there are two sides to compare: not with one of
+--engines or for a server that runs already. Columns of the table, medians
+over the repeats:
 
   messages/s   echoed and verified, whole messages
   p50 ...      time from sending a message to its last byte coming back

@@ -311,8 +311,8 @@ def make_folder(out, settings, project):
 
 def print_outcome(folder, judge):
     """The table, and below it the verdict; both go to table.txt as well."""
-    judged, complaint = (judge.text(folder) if judge.available() and _has_sides(folder)
-                         else ([], ""))
+    sides = _has_sides(folder)
+    judged, complaint = judge.text(folder) if judge.available() and sides else ([], "")
     lines = table.text(folder)
     if judged:
         lines += ["", *map(units.printable, judged)]
@@ -325,6 +325,8 @@ def print_outcome(folder, judge):
     report = judge.report(folder) if judged else None
     if report:
         say(f"report:  {report}")
+    elif not sides:
+        say("report:  none, there are no two sides to compare")
 
 
 def _has_sides(folder):

@@ -232,6 +232,7 @@ def test_the_comparison_understands_a_series(bench, run):
 def test_one_side_is_nothing_to_compare(bench, run, compare):
     ended = run([bench, *EPOLL])
     assert ended.code == 0 and "faster" not in ended.out
+    assert "report:  none, there are no two sides to compare" in ended.err_lines
     assert not (series_of(bench) / "report.html").exists()
 
 
