@@ -31,6 +31,10 @@ def _key(cell):
     return tuple(cell.get(axis, DEFAULTS.get(axis)) for axis in AXES)
 
 
+def _has(engine, axis):
+    return (engine, axis) != ("epoll", "features")
+
+
 def _median_of(runs, key):
     values = [run.values[key] for run in runs if run.values[key] is not None]
     return statistics.median(values) if values else None
@@ -69,11 +73,12 @@ class Table:
                        for axis, *texts in zip(self.shown, *map(self.axis_texts, keys))]
 
     def axis_texts(self, key):
-        return [_COLUMNS[axis][2](key[AXES.index(axis)]) for axis in self.shown]
+        return [_COLUMNS[axis][2](key[AXES.index(axis)]) if _has(key[0], axis) else "-"
+                for axis in self.shown]
 
     def name(self, key):
         """Of a cell in a note: "epoll 64", with more numbers where more varies."""
-        return " ".join([key[0], *self.axis_texts(key)])
+        return " ".join([key[0], *(text for text in self.axis_texts(key) if text != "-")])
 
     def _row(self, engine, axes, numbers, verdict):
         # With one axis 80 columns have room for everything; with more, the rarest percentile goes.

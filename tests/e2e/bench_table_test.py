@@ -111,6 +111,18 @@ def test_a_column_is_as_wide_as_what_stands_in_it(tmp_path):
     assert found == [["io_uring", features] for features in asked]
 
 
+def test_epoll_has_no_features(tmp_path):
+    for number, (engine, features) in enumerate([("io_uring", "best"), ("io_uring", "minimal"),
+                                                 ("epoll", "best")]):
+        server = server_result(engine)
+        server["run"]["argv"] = ["ringecho-server", f"--features={features}"]
+        write(tmp_path, number, server, load_result(failed=["steal"], verdict="suspect"))
+    found = [row[:2] for row in rows(tmp_path) if row and row[0] in ("io_uring", "epoll")]
+    assert found[:3] == [["io_uring", "best"], ["epoll", "-"], ["io_uring", "minimal"]]
+    assert any(line.endswith(", epoll (1 of 1), io_uring minimal (1 of 1)")
+               for line in table.text(tmp_path))
+
+
 def test_rows_are_ordered_by_connections_then_engine(tmp_path):
     number = 0
     for connections in (10_000, 64):
