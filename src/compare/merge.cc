@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -14,8 +15,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/status.h"
+#include "compare/checked_sums.h"
 #include "compare/keys.h"
 #include "report/latency.h"
+#include "report/one_line.h"
 #include "stats/histogram_codec.h"
 
 namespace ringecho::compare {
@@ -27,17 +31,12 @@ using report::Result;
 constexpr double kOverlapMin = 0.95;
 
 template <class T>
-void AddOptional(std::optional<T>& sum, const std::optional<T>& value) {
-  if (value) sum = sum.value_or(T{}) + *value;
-}
-
-template <class T>
 void MaxOptional(std::optional<T>& most, const std::optional<T>& value) {
   if (value) most = std::max(most.value_or(*value), *value);
 }
 
-absl::Status Bad(size_t index, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("result ", index + 1, ": ", std::string(what)));
+absl::Status Bad(std::string_view name, std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(base::ToAbsl(name), ": ", base::ToAbsl(what)));
 }
 
 // --- what may be merged ---
@@ -48,7 +47,7 @@ bool MayDiffer(std::string_view key) {
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
-absl::Status CheckAlike(const std::vector<Result>& results) {
+absl::Status CheckAlike(const std::vector<Result>& results, const std::vector<std::string>& names) {
   const auto keys_of = [](const Result& result) {
     return KeysOf({.name = {}, .series = {}, .load = result, .server = {}});
   };
@@ -56,7 +55,7 @@ absl::Status CheckAlike(const std::vector<Result>& results) {
   const Keys first = keys_of(results.front());
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i].config.role != report::Role::kLoad) {
-      return Bad(i, "config.role: is a server's, takes a load generator's");
+      return Bad(names[i], "config.role: is a server's, takes a load generator's");
     }
     const Keys keys = keys_of(results[i]);
     std::set<std::string> all;
@@ -66,12 +65,12 @@ absl::Status CheckAlike(const std::vector<Result>& results) {
     all.insert("version");
     for (const std::string& key : all) {
       if (MayDiffer(key) || keys.Find(key) == first.Find(key)) continue;
-      return Bad(i, absl::StrCat(key, ": is \"", keys.Find(key), "\", the first has \"",
-                                 first.Find(key), "\""));
+      return Bad(names[i], absl::StrCat(key, ": is \"", keys.Find(key), "\", the first has \"",
+                                        first.Find(key), "\""));
     }
     for (size_t j = 0; j < i; ++j) {
       if (results[j].run.id == results[i].run.id) {
-        return Bad(i, absl::StrCat("run.id: is the same run as result ", j + 1));
+        return Bad(names[i], absl::StrCat("run.id: is the same run as ", names[j]));
       }
     }
   }
@@ -96,6 +95,14 @@ int64_t OffsetNs(const Result& first, const Result& result) {
   return absl::ToInt64Nanoseconds(other - start);
 }
 
+size_t FirstStarted(const std::vector<Result>& results) {
+  size_t first = 0;
+  for (size_t i = 1; i < results.size(); ++i) {
+    if (OffsetNs(results[first], results[i]) < 0) first = i;
+  }
+  return first;
+}
+
 const report::Phase* FindPhase(const Result& result, report::PhaseName name) {
   for (const report::Phase& phase : result.phases) {
     if (phase.name == name) return &phase;
@@ -105,31 +112,34 @@ const report::Phase* FindPhase(const Result& result, report::PhaseName name) {
 
 // The part of the longest measure phase in which all of them measured.
 double Overlap(const std::vector<Result>& results, const std::vector<int64_t>& offsets_ns) {
-  int64_t begin_ns = INT64_MIN;
-  int64_t end_ns = INT64_MAX;
-  int64_t longest_ns = 0;
+  double begin_ns = -std::numeric_limits<double>::infinity();
+  double end_ns = std::numeric_limits<double>::infinity();
+  double longest_ns = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     const report::Phase* const phase = FindPhase(results[i], report::PhaseName::kMeasure);
     if (phase == nullptr) return 0;
-    begin_ns = std::max(begin_ns, phase->start_ns + offsets_ns[i]);
-    end_ns = std::min(end_ns, phase->end_ns + offsets_ns[i]);
-    longest_ns = std::max(longest_ns, phase->end_ns - phase->start_ns);
+    const auto offset_ns = static_cast<double>(offsets_ns[i]);
+    const auto start = static_cast<double>(phase->start_ns);
+    const auto end = static_cast<double>(phase->end_ns);
+    begin_ns = std::max(begin_ns, start + offset_ns);
+    end_ns = std::min(end_ns, end + offset_ns);
+    longest_ns = std::max(longest_ns, end - start);
   }
   if (longest_ns <= 0 || end_ns <= begin_ns) return 0;
-  return static_cast<double>(end_ns - begin_ns) / static_cast<double>(longest_ns);
+  return (end_ns - begin_ns) / longest_ns;
 }
 
 // --- the parts of a result ---
 
-void AddConfig(report::Config& sum, const report::Config& one) {
-  sum.connections += one.connections;
-  sum.threads += one.threads;
+void AddConfig(report::Config& sum, const report::Config& one, CheckedSums& sums) {
+  sums.Add(sum.connections, one.connections, "config.connections");
+  sums.Add(sum.threads, one.threads, "config.threads");
   for (int cpu : one.cpus) {
     if (std::find(sum.cpus.begin(), sum.cpus.end(), cpu) == sum.cpus.end()) sum.cpus.push_back(cpu);
   }
   std::sort(sum.cpus.begin(), sum.cpus.end());
-  AddOptional(sum.rate_target_per_s, one.rate_target_per_s);
-  AddOptional(sum.sessions, one.sessions);
+  sums.Add(sum.rate_target_per_s, one.rate_target_per_s, "config.rate_target_per_s");
+  sums.Add(sum.sessions, one.sessions, "config.sessions");
   for (auto& [name, value] : sum.extra) {
     if (name != "source_addresses" && name != "connect_rate_per_s") continue;
     for (const auto& [other, added] : one.extra) {
@@ -137,37 +147,38 @@ void AddConfig(report::Config& sum, const report::Config& one) {
           !std::holds_alternative<int64_t>(added)) {
         continue;
       }
-      value = std::get<int64_t>(value) + std::get<int64_t>(added);
+      sums.Add(std::get<int64_t>(value), std::get<int64_t>(added), "config." + name);
     }
   }
 }
 
-void AddTotals(report::Totals& sum, const report::Totals& one) {
+void AddTotals(report::Totals& sum, const report::Totals& one, CheckedSums& sums) {
   sum.measured_ns = std::max(sum.measured_ns, one.measured_ns);
-  sum.messages += one.messages;
-  sum.bytes_received += one.bytes_received;
-  sum.bytes_sent += one.bytes_sent;
-  sum.messages_per_s += one.messages_per_s;
-  sum.bytes_per_s += one.bytes_per_s;
-  sum.connections += one.connections;
-  sum.connections_open_max += one.connections_open_max;
+  sums.Add(sum.messages, one.messages, "totals.messages");
+  sums.Add(sum.bytes_received, one.bytes_received, "totals.bytes_received");
+  sums.Add(sum.bytes_sent, one.bytes_sent, "totals.bytes_sent");
+  sums.Add(sum.messages_per_s, one.messages_per_s, "totals.messages_per_s");
+  sums.Add(sum.bytes_per_s, one.bytes_per_s, "totals.bytes_per_s");
+  sums.Add(sum.connections, one.connections, "totals.connections");
+  sums.Add(sum.connections_open_max, one.connections_open_max, "totals.connections_open_max");
   MaxOptional(sum.resolve_ns, one.resolve_ns);
-  AddOptional(sum.exceptions, one.exceptions);
-  AddOptional(sum.retries, one.retries);
-  AddOptional(sum.sessions_completed, one.sessions_completed);
-  AddOptional(sum.in_flight_at_end, one.in_flight_at_end);
-  AddOptional(sum.offered_per_s, one.offered_per_s);
-  AddOptional(sum.late_sends, one.late_sends);
+  sums.Add(sum.exceptions, one.exceptions, "totals.exceptions");
+  sums.Add(sum.retries, one.retries, "totals.retries");
+  sums.Add(sum.sessions_completed, one.sessions_completed, "totals.sessions_completed");
+  sums.Add(sum.in_flight_at_end, one.in_flight_at_end, "totals.in_flight_at_end");
+  sums.Add(sum.offered_per_s, one.offered_per_s, "totals.offered_per_s");
+  sums.Add(sum.late_sends, one.late_sends, "totals.late_sends");
 }
 
-void AddCounts(report::NamedCounts& sum, const report::NamedCounts& one) {
+void AddCounts(report::NamedCounts& sum, const report::NamedCounts& one, std::string_view field,
+               CheckedSums& sums) {
   for (const auto& [name, count] : one) {
     auto it = std::find_if(sum.begin(), sum.end(),
                            [&name = name](const auto& known) { return known.first == name; });
     if (it == sum.end()) {
       sum.emplace_back(name, count);
     } else {
-      it->second += count;
+      sums.Add(it->second, count, absl::StrCat(base::ToAbsl(field), ".", report::OneLine(name)));
     }
   }
 }
@@ -189,20 +200,22 @@ class Mean {
   double weight_ = 0;
 };
 
-report::Resources AddResources(const std::vector<Result>& results) {
-  report::Resources sum;
+void AddResources(report::Resources& sum, const report::Resources& one, CheckedSums& sums) {
+  sums.Add(sum.user_ns, one.user_ns, "resources.user_ns");
+  sums.Add(sum.system_ns, one.system_ns, "resources.system_ns");
+  sums.Add(sum.voluntary_switches, one.voluntary_switches, "resources.voluntary_switches");
+  sums.Add(sum.involuntary_switches, one.involuntary_switches, "resources.involuntary_switches");
+  sums.Add(sum.rss_peak_bytes, one.rss_peak_bytes, "resources.rss_peak_bytes");
+  sums.Add(sum.iou_workers, one.iou_workers, "resources.iou_workers");
+  MaxOptional(sum.steal_share, one.steal_share);
+}
+
+void SetMeans(const std::vector<Result>& results, report::Resources& sum) {
   Mean share;
   Mean per_message;
   Mean per_connection;
   for (const Result& result : results) {
     const report::Resources& one = result.resources;
-    sum.user_ns += one.user_ns;
-    sum.system_ns += one.system_ns;
-    sum.voluntary_switches += one.voluntary_switches;
-    sum.involuntary_switches += one.involuntary_switches;
-    sum.rss_peak_bytes += one.rss_peak_bytes;
-    AddOptional(sum.iou_workers, one.iou_workers);
-    MaxOptional(sum.steal_share, one.steal_share);
     share.Add(one.cpu_share, result.config.threads);
     per_message.Add(one.cpu_ns_per_message, result.totals.messages);
     per_connection.Add(one.bytes_per_connection, result.totals.connections_open_max);
@@ -210,20 +223,18 @@ report::Resources AddResources(const std::vector<Result>& results) {
   sum.cpu_share = share.Take();
   sum.cpu_ns_per_message = per_message.Take();
   sum.bytes_per_connection = per_connection.Take();
-  return sum;
 }
 
-report::NamedNumbers AddEngineStats(const std::vector<Result>& results) {
+report::NamedCounts CountsOf(const report::NamedNumbers& stats) {
   report::NamedCounts counts;
-  int64_t messages = 0;
-  for (const Result& result : results) {
-    messages += result.totals.messages;
-    report::NamedCounts of_one;
-    for (const auto& [name, value] : result.engine_stats) {
-      if (const int64_t* count = std::get_if<int64_t>(&value)) of_one.emplace_back(name, *count);
-    }
-    AddCounts(counts, of_one);
+  for (const auto& [name, value] : stats) {
+    if (const int64_t* count = std::get_if<int64_t>(&value)) counts.emplace_back(name, *count);
   }
+  return counts;
+}
+
+// Summed counts, and the ratios that follow from them.
+report::NamedNumbers WithRatios(const report::NamedCounts& counts, int64_t messages) {
   report::NamedNumbers out(counts.begin(), counts.end());
   auto count_of = [&counts](std::string_view name) -> int64_t {
     for (const auto& [known, count] : counts) {
@@ -239,32 +250,34 @@ report::NamedNumbers AddEngineStats(const std::vector<Result>& results) {
   return out;
 }
 
-void AddPhases(std::vector<report::Phase>& sum, const std::vector<report::Phase>& one,
-               int64_t offset_ns) {
-  for (const report::Phase& phase : one) {
+void AddPhases(std::vector<report::Phase>& sum, std::vector<report::Phase> one, int64_t offset_ns,
+               CheckedSums& sums) {
+  for (report::Phase& phase : one) {
     auto it = std::find_if(sum.begin(), sum.end(), [&phase](const report::Phase& known) {
       return known.name == phase.name;
     });
     if (it == sum.end()) continue;
-    it->start_ns = std::min(it->start_ns, phase.start_ns + offset_ns);
-    it->end_ns = std::max(it->end_ns, phase.end_ns + offset_ns);
+    sums.Add(phase.start_ns, offset_ns, "phases.start_ns");
+    sums.Add(phase.end_ns, offset_ns, "phases.end_ns");
+    it->start_ns = std::min(it->start_ns, phase.start_ns);
+    it->end_ns = std::max(it->end_ns, phase.end_ns);
   }
 }
 
-void AddInterval(report::Interval& sum, const report::Interval& one) {
-  sum.messages += one.messages;
-  sum.bytes += one.bytes;
-  sum.errors += one.errors;
-  sum.connections_open += one.connections_open;
-  sum.cpu_ns += one.cpu_ns;
-  AddOptional(sum.retries, one.retries);
+void AddInterval(report::Interval& sum, const report::Interval& one, CheckedSums& sums) {
+  sums.Add(sum.messages, one.messages, "intervals.messages");
+  sums.Add(sum.bytes, one.bytes, "intervals.bytes");
+  sums.Add(sum.errors, one.errors, "intervals.errors");
+  sums.Add(sum.connections_open, one.connections_open, "intervals.connections_open");
+  sums.Add(sum.cpu_ns, one.cpu_ns, "intervals.cpu_ns");
+  sums.Add(sum.retries, one.retries, "intervals.retries");
 }
 
 void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interval> one,
-                  int64_t offset_ns) {
+                  int64_t offset_ns, CheckedSums& sums) {
   for (report::Interval& interval : one) {
-    interval.t_start_ns += offset_ns;
-    interval.t_end_ns += offset_ns;
+    sums.Add(interval.t_start_ns, offset_ns, "intervals.t_start_ns");
+    sums.Add(interval.t_end_ns, offset_ns, "intervals.t_end_ns");
     interval.p50_ns = interval.p99_ns = std::nullopt;
     const int64_t middle_ns = std::midpoint(interval.t_start_ns, interval.t_end_ns);
     auto it = std::find_if(sum.begin(), sum.end(), [middle_ns](const report::Interval& known) {
@@ -273,7 +286,7 @@ void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interv
     if (it == sum.end()) {
       sum.push_back(interval);
     } else {
-      AddInterval(*it, interval);
+      AddInterval(*it, interval, sums);
     }
   }
   std::stable_sort(sum.begin(), sum.end(),
@@ -284,21 +297,25 @@ using Summary = std::optional<LatencySummary> report::Latency::*;
 
 // One kind of latency of all results; nothing when none has it.
 absl::StatusOr<std::optional<LatencySummary>> AddLatency(const std::vector<Result>& results,
+                                                         const std::vector<std::string>& names,
                                                          Summary kind, std::string_view name) {
+  CheckedSums sums;
   std::optional<stats::Histogram> sum;
   int64_t clamped = 0;
   std::vector<double> percentiles;
   for (size_t i = 0; i < results.size(); ++i) {
     const std::optional<report::Latency>& latency = results[i].latency;
     if (!latency || !((*latency).*kind)) {
-      if (sum) return Bad(i, absl::StrCat("latency.", std::string(name), ": missing"));
+      if (sum) return Bad(names[i], absl::StrCat("latency.", std::string(name), ": missing"));
       continue;
     }
     const LatencySummary& summary = *((*latency).*kind);
     if (!sum && i > 0) {
-      return Bad(i, absl::StrCat("latency.", std::string(name), ": the first has none"));
+      return Bad(names[i], absl::StrCat("latency.", std::string(name), ": the first has none"));
     }
-    clamped += summary.clamped.value_or(0);
+    sums.Of(names[i]);
+    sums.Add(clamped, summary.clamped.value_or(0),
+             absl::StrCat("latency.", base::ToAbsl(name), ".clamped"));
     for (const report::Percentile& p : summary.percentiles) percentiles.push_back(p.percent);
     if (summary.hdr_v2.empty() && summary.count == 0) {
       if (!sum) sum.emplace();
@@ -309,9 +326,11 @@ absl::StatusOr<std::optional<LatencySummary>> AddLatency(const std::vector<Resul
     if (status.ok() && !sum) sum.emplace(histogram->layout());
     if (status.ok()) status = sum->Add(*histogram);
     if (!status.ok()) {
-      return Bad(i, absl::StrCat("latency.", std::string(name), ".hdr_v2: ", status.message()));
+      return Bad(names[i],
+                 absl::StrCat("latency.", std::string(name), ".hdr_v2: ", status.message()));
     }
   }
+  if (!sums.status().ok()) return sums.status();
   if (!sum) return std::optional<LatencySummary>();
   percentiles.insert(percentiles.end(), std::begin(report::kPercentiles),
                      std::end(report::kPercentiles));
@@ -322,7 +341,8 @@ absl::StatusOr<std::optional<LatencySummary>> AddLatency(const std::vector<Resul
   return out;
 }
 
-absl::StatusOr<report::Latency> AddLatencies(const std::vector<Result>& results) {
+absl::StatusOr<report::Latency> AddLatencies(const std::vector<Result>& results,
+                                             const std::vector<std::string>& names) {
   const std::pair<Summary, std::string_view> kinds[] = {
       {&report::Latency::response, "response_ns"},
       {&report::Latency::service, "service_ns"},
@@ -330,7 +350,7 @@ absl::StatusOr<report::Latency> AddLatencies(const std::vector<Result>& results)
       {&report::Latency::schedule_lag, "schedule_lag_ns"}};
   report::Latency latency;
   for (const auto& [kind, name] : kinds) {
-    absl::StatusOr<std::optional<LatencySummary>> sum = AddLatency(results, kind, name);
+    absl::StatusOr<std::optional<LatencySummary>> sum = AddLatency(results, names, kind, name);
     if (!sum.ok()) return sum.status();
     latency.*kind = *std::move(sum);
   }
@@ -376,37 +396,44 @@ void AddRun(report::Run& sum, const report::Run& one) {
 
 }  // namespace
 
-absl::StatusOr<Result> Merge(std::vector<Result> results) {
-  if (absl::Status status = CheckAlike(results); !status.ok()) return status;
-  absl::StatusOr<report::Latency> latency = AddLatencies(results);
+absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::string> names) {
+  for (size_t i = names.size(); i < results.size(); ++i) {
+    names.push_back(absl::StrCat("result ", i + 1));
+  }
+  if (absl::Status status = CheckAlike(results, names); !status.ok()) return status;
+  absl::StatusOr<report::Latency> latency = AddLatencies(results, names);
   if (!latency.ok()) return latency.status();
 
   // The one that started first has the clock, so that no time is negative.
-  const Result given_first = results.front();
-  std::stable_sort(results.begin(), results.end(), [&](const Result& a, const Result& b) {
-    return OffsetNs(given_first, a) < OffsetNs(given_first, b);
-  });
+  const size_t first = FirstStarted(results);
+  std::swap(results.front(), results[first]);
+  std::swap(names.front(), names[first]);
   std::vector<int64_t> offsets_ns;
   offsets_ns.reserve(results.size());
   for (const Result& result : results) offsets_ns.push_back(OffsetNs(results.front(), result));
 
   Result out = results.front();
   for (report::Interval& interval : out.intervals) interval.p50_ns = interval.p99_ns = std::nullopt;
-  std::vector<std::string> ids;
-  for (size_t i = 0; i < results.size(); ++i) {
+  std::vector<std::string> ids = {out.run.id};
+  report::NamedCounts stats = CountsOf(out.engine_stats);
+  CheckedSums sums;
+  for (size_t i = 1; i < results.size(); ++i) {
     const Result& one = results[i];
     ids.push_back(one.run.id);
-    if (i == 0) continue;
-    AddConfig(out.config, one.config);
-    AddTotals(out.totals, one.totals);
-    AddCounts(out.errors, one.errors);
-    AddPhases(out.phases, one.phases, offsets_ns[i]);
-    AddIntervals(out.intervals, one.intervals, offsets_ns[i]);
+    sums.Of(names[i]);
+    AddConfig(out.config, one.config, sums);
+    AddTotals(out.totals, one.totals, sums);
+    AddCounts(out.errors, one.errors, "errors", sums);
+    AddCounts(stats, CountsOf(one.engine_stats), "engine_stats", sums);
+    AddResources(out.resources, one.resources, sums);
+    AddPhases(out.phases, one.phases, offsets_ns[i], sums);
+    AddIntervals(out.intervals, one.intervals, offsets_ns[i], sums);
     AddValidity(out.validity, one.validity);
     AddRun(out.run, one.run);
   }
-  out.resources = AddResources(results);
-  out.engine_stats = AddEngineStats(results);
+  if (!sums.status().ok()) return sums.status();
+  SetMeans(results, out.resources);
+  out.engine_stats = WithRatios(stats, out.totals.messages);
   out.latency = *std::move(latency);
   CheckOverlap(Overlap(results, offsets_ns), out.validity);
   out.config.extra.emplace_back("merged_loaders", static_cast<int64_t>(results.size()));

@@ -2,6 +2,7 @@
 #ifndef RINGECHO_COMPARE_MERGE_H_
 #define RINGECHO_COMPARE_MERGE_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,9 +28,11 @@ namespace ringecho::compare {
 //   run, host, tool, phases
 //                of the one that started first; phases from the earliest start to the latest end
 //
-// INVALID_ARGUMENT naming the place ("result 2: config.depth: ...", from 1) for results that do not
-// belong together or whose histograms cannot be read. Pure, thread-safe.
-absl::StatusOr<report::Result> Merge(std::vector<report::Result> results);
+// INVALID_ARGUMENT naming the place ("b.json: config.depth: ...") for results that do not belong
+// together, whose histograms cannot be read or of which a sum is too large for an int64. `names`
+// are those of the files; missing ones are "result 2", from 1. Pure, thread-safe.
+absl::StatusOr<report::Result> Merge(std::vector<report::Result> results,
+                                     std::vector<std::string> names = {});
 
 }  // namespace ringecho::compare
 

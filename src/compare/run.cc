@@ -111,7 +111,7 @@ int RunMerge(const Options& options) {
     if (!result.ok()) return Fail(cli::kExitUsage, result.status());
     results.push_back(*std::move(result));
   }
-  absl::StatusOr<report::Result> merged = Merge(std::move(results));
+  absl::StatusOr<report::Result> merged = Merge(std::move(results), options.paths);
   if (!merged.ok()) return Fail(cli::kExitUsage, merged.status());
   if (absl::Status status = Write(options.output, report::ToJson(*merged)); !status.ok()) {
     return Fail(cli::kExitFailed, status);

@@ -187,6 +187,63 @@ TEST(Merge, RefusesWhatDoesNotBelongTogether) {
   EXPECT_FALSE(Merge({TwoLoaders()[0]}).ok());
 }
 
+TEST(Merge, RefusesSumsThatDoNotFit) {
+  auto refused = [](auto field, const std::string& name) {
+    SCOPED_TRACE(name);
+    for (const auto& order : {std::pair(0, 1), std::pair(1, 0)}) {
+      std::vector<report::Result> results = TwoLoaders();
+      for (report::Result& one : results) {
+        one.errors = {{"reset", 1}};
+        one.engine_stats = {{"completions", int64_t{1}}};
+        one.latency->response->clamped = 1;
+      }
+      field(results[static_cast<size_t>(order.first)]) = INT64_MAX;
+      field(results[static_cast<size_t>(order.second)]) = 1;
+      EXPECT_THAT(
+          Message(Merge(results, {"a", "b"}).status()),
+          AllOf(testing::StartsWith("b: " + name + ": "), HasSubstr("9223372036854775807")));
+    }
+  };
+  refused(
+      [](auto& r) -> auto& { return r.totals.messages; }, "totals.messages");
+  refused(
+      [](auto& r) -> auto& { return r.totals.bytes_received; }, "totals.bytes_received");
+  refused(
+      [](auto& r) -> auto& { return r.totals.connections; }, "totals.connections");
+  refused(
+      [](auto& r) -> auto& { return r.totals.late_sends.emplace(); }, "totals.late_sends");
+  refused(
+      [](auto& r) -> auto& { return r.config.connections; }, "config.connections");
+  refused(
+      [](auto& r) -> auto& { return r.config.threads; }, "config.threads");
+  refused(
+      [](auto& r) -> auto& { return r.config.sessions.emplace(); }, "config.sessions");
+  refused(
+      [](auto& r) -> auto& { return r.resources.user_ns; }, "resources.user_ns");
+  refused(
+      [](auto& r) -> auto& { return r.resources.rss_peak_bytes; }, "resources.rss_peak_bytes");
+  refused(
+      [](auto& r) -> auto& { return r.errors[0].second; }, "errors.reset");
+  refused(
+      [](auto& r) -> auto& { return std::get<int64_t>(r.engine_stats[0].second); },
+      "engine_stats.completions");
+  refused(
+      [](auto& r) -> auto& { return r.intervals[0].bytes; }, "intervals.bytes");
+  refused(
+      [](auto& r) -> auto& { return *r.latency->response->clamped; },
+      "latency.response_ns.clamped");
+}
+
+TEST(Merge, RefusesTimesThatDoNotFit) {
+  for (const bool phase : {true, false}) {
+    std::vector<report::Result> results = TwoLoaders();
+    results[1].run.start_monotonic_ns += kSecond;
+    (phase ? results[1].phases.back().end_ns : results[1].intervals[0].t_end_ns) = INT64_MAX;
+    EXPECT_THAT(Message(Merge(results).status()),
+                HasSubstr(phase ? "result 2: phases.end_ns" : "result 2: intervals.t_end_ns"));
+  }
+}
+
 TEST(Merge, IsAResultThatReadsBack) {
   auto merged = Merge(TwoLoaders());
   ASSERT_TRUE(merged.ok());
