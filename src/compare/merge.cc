@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status.h"
+#include "cli/exit_code.h"
 #include "compare/checked_sums.h"
 #include "compare/keys.h"
 #include "report/latency.h"
@@ -29,6 +30,7 @@ using report::LatencySummary;
 using report::Result;
 
 constexpr double kOverlapMin = 0.95;
+constexpr double kOverlapLeast = 0.5;  // less makes a sum of rates that never was
 
 template <class T>
 void MaxOptional(std::optional<T>& most, const std::optional<T>& value) {
@@ -384,7 +386,10 @@ void CheckOverlap(double overlap, report::Validity& validity) {
        ok ? absl::StrCat("the loaders measured together ", share)
           : absl::StrCat("the loaders measured together only ", share,
                          "; start them at the same time, with equal -d and --warmup")});
-  if (!ok) validity.verdict = std::max(validity.verdict, report::Verdict::kSuspect);
+  if (ok) return;
+  validity.verdict =
+      std::max(validity.verdict,
+               overlap < kOverlapLeast ? report::Verdict::kInvalid : report::Verdict::kSuspect);
 }
 
 void AddRun(report::Run& sum, const report::Run& one) {
@@ -436,6 +441,9 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
   out.engine_stats = WithRatios(stats, out.totals.messages);
   out.latency = *std::move(latency);
   CheckOverlap(Overlap(results, offsets_ns), out.validity);
+  if (out.validity.verdict == report::Verdict::kInvalid && out.run.exit_code == cli::kExitOk) {
+    out.run.exit_code = cli::kExitInvalid;  // as of any run that is
+  }
   out.config.extra.emplace_back("merged_loaders", static_cast<int64_t>(results.size()));
   out.config.extra.emplace_back("merged_run_ids", std::move(ids));
   return out;

@@ -24,7 +24,8 @@ namespace ringecho::compare {
 //                of the others' lies. No percentiles, which cannot be merged
 //   validity     the worst verdict; of each check the worst answer; and the check
 //                "loaders_overlap": the measure phases coincide for 95% of the longest, otherwise
-//                the sum of rates never was one, and the result is suspect
+//                the sum of rates never was one, and the result is suspect; for less than half of
+//                it, invalid
 //   run, host, tool, phases
 //                of the one that started first; phases from the earliest start to the latest end
 //

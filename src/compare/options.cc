@@ -27,8 +27,10 @@ constexpr char kFooter[] =
 
 constexpr char kMergeFooter[] =
     "The results must be of one configuration. Counts and histograms are added\n"
-    "exactly, percentiles computed anew, and the verdict is the worst.\n"
-    "Exit codes: 0 done, 1 failed, 2 usage, unreadable or not mergeable.";
+    "exactly, percentiles computed anew, and the verdict is the worst; those that\n"
+    "measured together for less than half of the time make an invalid one.\n"
+    "Exit codes: 0 done, 1 failed, 2 usage, unreadable or not mergeable,\n"
+    "3 done, but the verdict is invalid.";
 
 constexpr std::pair<std::string_view, Format> kFormats[] = {{"text", Format::kText},
                                                             {"markdown", Format::kMarkdown},

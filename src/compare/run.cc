@@ -13,6 +13,7 @@
 #include "compare/merge.h"
 #include "compare/tables.h"
 #include "compare/text.h"
+#include "report/one_line.h"
 #include "report/read_result.h"
 #include "report/result_file.h"
 #include "report/result_json.h"
@@ -104,6 +105,18 @@ int RunCompare(const Options& options) {
              : cli::kExitOk;
 }
 
+// What makes the result doubtful, and what it is worth as an exit code.
+int TellVerdict(const report::Validity& validity) {
+  if (validity.verdict == report::Verdict::kValid) return cli::kExitOk;
+  const std::string verdict(report::Name(validity.verdict));
+  for (const report::Check& check : validity.checks) {
+    if (check.ok) continue;
+    cli::Complain(kProgram,
+                  report::OneLine(absl::StrCat(verdict, ": ", check.id, ": ", check.message)));
+  }
+  return validity.verdict == report::Verdict::kInvalid ? cli::kExitInvalid : cli::kExitOk;
+}
+
 int RunMerge(const Options& options) {
   std::vector<report::Result> results;
   for (const std::string& path : options.paths) {
@@ -116,7 +129,7 @@ int RunMerge(const Options& options) {
   if (absl::Status status = Write(options.output, report::ToJson(*merged)); !status.ok()) {
     return Fail(cli::kExitFailed, status);
   }
-  return cli::kExitOk;
+  return TellVerdict(merged->validity);
 }
 
 }  // namespace

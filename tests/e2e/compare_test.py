@@ -495,6 +495,41 @@ def test_output_goes_to_a_file_whole_or_not_at_all(series, compare, tmp_path):
     assert ended.code == 1 and "ENOENT" in ended.err and len(ended.err_lines) == 1
 
 
+def assert_verdict_is_told(ended, merged):
+    validity = merged["validity"]
+    assert ended.code == (3 if validity["verdict"] == "invalid" else 0), ended
+    failed = [] if validity["verdict"] == "valid" else [
+        check for check in validity["checks"] if not check["ok"]]
+    assert ended.err_lines == [
+        f"ringecho-compare: {validity['verdict']}: {check['id']}: {check['message']}"
+        for check in failed]
+
+
+@pytest.mark.parametrize("seconds, verdict", [(0, "valid"), (4, "suspect"), (6, "invalid"),
+                                              (60, "invalid")])
+def test_loaders_that_did_not_measure_together_are_no_sum(seconds, verdict, real, compare,
+                                                          tmp_path, validated):
+    paths = []
+    for index in range(2):
+        load, _ = real("epoll")
+        load["run"].update(status="ok", exit_code=0)
+        load["run"]["id"] = f"run-{index}"
+        load["run"]["start_monotonic_ns"] += index * seconds * 10**9
+        load["validity"] = {"verdict": "valid", "checks": []}
+        for phase in load["phases"]:
+            if phase["name"] == "measure":
+                phase["end_ns"] = phase["start_ns"] + 10 * 10**9
+            if phase["name"] == "drain":
+                phase["start_ns"] = phase["end_ns"] = load["phases"][-1]["end_ns"] + 10 * 10**9
+        paths.append(tmp_path / f"{index}.json")
+        paths[-1].write_text(json.dumps(load))
+    ended = compare("merge", *paths, "-o", tmp_path / "merged.json")
+    merged = validated(tmp_path / "merged.json")
+    assert merged["validity"]["verdict"] == verdict
+    assert_verdict_is_told(ended, merged)
+    assert len(ended.err_lines) == (0 if verdict == "valid" else 1)
+
+
 def test_results_of_loaders_side_by_side_are_merged(engine, start_server, start_load, compare,
                                                     tmp_path, validated):
     server = start_server(engine=engine)
@@ -505,8 +540,9 @@ def test_results_of_loaders_side_by_side_are_merged(engine, start_server, start_
     paths = [loader.json_path for loader in loaders]
     merged_path = tmp_path / "merged.json"
     ended = compare("merge", *paths, "-o", merged_path)
-    assert ended.code == 0, ended
     merged = validated(merged_path)
+    # So short that they may have missed each other.
+    assert_verdict_is_told(ended, merged)
     parts = [validated(path) for path in paths]
     for key in ("messages", "bytes_received", "connections", "exceptions"):
         assert merged["totals"][key] == sum(part["totals"][key] for part in parts)
@@ -519,6 +555,8 @@ def test_results_of_loaders_side_by_side_are_merged(engine, start_server, start_
     assert sum(interval["messages"] for interval in merged["intervals"]) == \
         sum(interval["messages"] for part in parts for interval in part["intervals"])
     # It is a result as any other, and each of those it was made of is in it.
+    merged["validity"] = {"verdict": "valid", "checks": []}
+    merged_path.write_text(json.dumps(merged))
     alone = start_load(server.address, "-c", "3", "-n", "300")
     assert alone.wait().code == 0
     assert_refused(compare(merged_path, alone.json_path), "connections")

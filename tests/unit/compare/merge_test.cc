@@ -144,17 +144,28 @@ TEST(Merge, TheWorstVerdictCounts) {
   EXPECT_EQ(merged->run.exit_code, 130);
 }
 
-TEST(Merge, LoadersThatDidNotMeasureTogetherAreSuspect) {
+TEST(Merge, LoadersThatDidNotMeasureTogetherAreSuspectOrInvalid) {
   std::vector<report::Result> results = TwoLoaders();
   auto together = Merge(results);
   ASSERT_TRUE(together.ok());
   EXPECT_EQ(together->validity.verdict, report::Verdict::kValid);
-  results[1].run.start_monotonic_ns += 5 * kSecond;
-  auto apart = Merge(results);
-  ASSERT_TRUE(apart.ok());
-  EXPECT_EQ(apart->validity.verdict, report::Verdict::kSuspect);
-  EXPECT_EQ(apart->validity.checks.back().id, "loaders_overlap");
-  EXPECT_NEAR(apart->validity.checks.back().value, 0.5, 1e-9);
+  auto later = [&results](int64_t by_ns) {
+    std::vector<report::Result> moved = results;
+    moved[1].run.start_monotonic_ns += by_ns;
+    auto merged = Merge(moved);
+    EXPECT_TRUE(merged.ok());
+    EXPECT_EQ(merged->validity.checks.back().id, "loaders_overlap");
+    return *merged;
+  };
+  const report::Result half = later(5 * kSecond);
+  EXPECT_EQ(half.validity.verdict, report::Verdict::kSuspect);
+  EXPECT_NEAR(half.validity.checks.back().value, 0.5, 1e-9);
+  EXPECT_EQ(half.run.exit_code, 0);
+  for (int64_t seconds : {6, 60}) {  // in part, and not at all
+    const report::Result apart = later(seconds * kSecond);
+    EXPECT_EQ(apart.validity.verdict, report::Verdict::kInvalid);
+    EXPECT_EQ(apart.run.exit_code, 3);
+  }
 }
 
 TEST(Merge, AnotherBootIsPlacedByTheWallClock) {
