@@ -40,9 +40,16 @@ class Vandals(threading.Thread):
         self._address = address
         self._stream = stream
         self._over = threading.Event()
+        self._failure = None
         self.count = 0
 
     def run(self):
+        try:
+            self._run()
+        except Exception as failure:  # for the thread that asserts
+            self._failure = failure
+
+    def _run(self):
         ends = [self.reset_at_once, self.reset_with_an_echo_unread, self.end_with_an_echo_unread,
                 self.half_close, self.reset_with_a_backlog]
         while not self._over.is_set() or self.count < len(ends):
@@ -54,6 +61,8 @@ class Vandals(threading.Thread):
         self._over.set()
         self.join(programs.PATIENCE_S)
         assert not self.is_alive()
+        if self._failure:
+            raise self._failure
 
     @staticmethod
     def reset(client):
