@@ -49,7 +49,7 @@ struct alignas(64) Counters {
   Counter accept_pauses;        // times accepting stopped for want of a place or a descriptor
   Counter accept_emfile;        // accepts that failed with EMFILE or ENFILE
   Counter accept_errors;        // accepts that failed otherwise (ECONNABORTED ...), retried
-  Counter rejected;             // connections closed at once because the table was full
+  Counter rejected;             // clients without a place when listening ended
   Counter last_errno;           // errno behind the last CloseReason::kOther; not a count
 };
 

@@ -191,6 +191,23 @@ def test_an_idle_listener_keeps_no_places_from_the_other(kind, options, start_se
     assert counted["rejected"] == counted["accept_emfile"] == 0
 
 
+@pytest.mark.parametrize("kind, options", [
+    ("epoll", ()), ("io_uring", ("--features", "best")), ("io_uring", ("--features", "+sqpoll")),
+    ("io_uring", ("--features", "baseline"))], ids=["epoll", "best", "sqpoll", "baseline"])
+def test_a_table_that_is_always_full_loses_no_client(kind, options, start_server, run_load,
+                                                     validated):
+    require(kind)
+    server = start_server("-q", *options, engine=kind, prepare=few_descriptors)
+    ended, _ = run_load(server.address, "--sessions", "1500", "-c", "250", "-n", "2", "-q")
+    assert ended.code == 0, ended
+    assert ended.out.splitlines()[-1] == "1500 connections, 0 exceptions, 0 retries"
+    assert server.stop().code == 0
+    served = validated(server.json_path)
+    assert served["totals"]["connections"] == 1500
+    assert served["totals"]["connections_open_max"] < 250
+    assert served["engine_stats"]["rejected"] == 0 < served["engine_stats"]["accept_pauses"]
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_clients_beyond_the_limit_wait_and_are_served_later(engine, threads, start_server):
     server = start_server("--max-connections", "2", "-t", threads, engine=engine)

@@ -96,6 +96,11 @@ class Core {
   std::optional<ConnId> NextAccepted(const io_uring_cqe& cqe) {
     return polls_first() ? NextWaiting(cqe) : std::nullopt;
   }
+  // And after the batch this, until it has none: who found no place and now has one.
+  std::optional<ConnId> NextParked() {
+    if (parked_.empty() || table_.full()) return std::nullopt;
+    return AdoptParked();
+  }
   std::optional<ConnId> OnConnect(const io_uring_cqe& cqe);
   Received OnReceive(const io_uring_cqe& cqe);
   // Must follow every OnReceive that had data.
@@ -250,6 +255,8 @@ class Core {
 
   std::optional<ConnId> Adopt(int fd, bool holds_place, bool is_unix);
   std::optional<ConnId> Adopted(uint32_t slot);
+  std::optional<ConnId> AdoptParked();
+  void Park(base::UniqueFd fd, bool is_unix);
   int TakeOver(uint32_t slot, int fd);
   std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
   std::optional<ConnId> AcceptWaiting(Listener& listener);
@@ -308,6 +315,13 @@ class Core {
     int64_t until_ns;
   };
   std::deque<Lingering> lingering_;
+
+  // Clients that a multishot accept brought before it could be stopped, more than the table holds.
+  struct Parked {
+    base::UniqueFd fd;
+    bool is_unix;
+  };
+  std::deque<Parked> parked_;
 
   std::vector<Listener> listeners_;
   size_t first_listener_ = 0;

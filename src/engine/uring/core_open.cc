@@ -73,6 +73,9 @@ absl::Status Core::Listen(base::UniqueFd listener) {
 
 void Core::StopListening() {
   stop_listening_ = true;
+  counters_.rejected.Add(parked_.size());
+  counters_.syscalls.Add(parked_.size());
+  parked_.clear();
   accept_again_ = true;
   accept_retry_at_ = base::kNever;
   ArmAccepts(0);
@@ -173,7 +176,7 @@ bool Core::ArmDirectAccepts(size_t index) {
 bool Core::ArmOrdinaryAccept(size_t index) {
   Listener& listener = listeners_[index];
   if (listener.accepts > 0) return true;
-  if (table_.full()) {
+  if (table_.full() || !parked_.empty()) {
     // The close that makes room sets accept_again_.
     NotePause(listener);
     return true;
@@ -239,6 +242,10 @@ std::optional<ConnId> Core::OnAccept(const io_uring_cqe& cqe) {
   if (ended) {
     accept_again_ = true;
     counters_.multishot_rearms.Increment();
+  }
+  if (table_.full() || !parked_.empty()) {
+    Park(base::UniqueFd(cqe.res), listener.is_unix);
+    return std::nullopt;
   }
   return Adopt(cqe.res, false, listener.is_unix);
 }
@@ -307,16 +314,9 @@ void Core::OnAcceptError(Listener& listener, int error) {
   }
 }
 
+// There must be a place in the table.
 std::optional<ConnId> Core::Adopt(int fd, bool holds_place, bool is_unix) {
   uint32_t slot = table_.Allocate();
-  if (slot == kNoSlot) {
-    base::UniqueFd closes(fd);
-    counters_.rejected.Increment();
-    counters_.syscalls.Increment();
-    if (holds_place) options_.accept_gate->Leave();
-    accept_again_ = true;
-    return std::nullopt;
-  }
   Connection& c = table_[slot];
   if (int error = TakeOver(slot, fd); error != 0) {
     table_.Free(slot);
@@ -327,6 +327,25 @@ std::optional<ConnId> Core::Adopt(int fd, bool holds_place, bool is_unix) {
   c.holds_place = holds_place;
   c.is_unix = is_unix;
   return Adopted(slot);
+}
+
+// A multishot accept takes who comes until its cancel is heard. Closing those for whom there is no
+// place would lose clients who would have waited; so they wait here instead of in the backlog. They
+// are few: the table is as large as the limit of descriptors lets it be.
+void Core::Park(base::UniqueFd fd, bool is_unix) {
+  accept_again_ = true;
+  if (stop_listening_) {
+    counters_.rejected.Increment();
+    counters_.syscalls.Increment();
+    return;
+  }
+  parked_.push_back({std::move(fd), is_unix});
+}
+
+std::optional<ConnId> Core::AdoptParked() {
+  Parked client = std::move(parked_.front());
+  parked_.pop_front();
+  return Adopt(client.fd.Release(), false, client.is_unix);
 }
 
 // Makes the descriptor the connection's, or closes it and returns the errno.

@@ -110,6 +110,7 @@ class Engine {
     absl::Status status = core_->Wait(deadline_ns);
     if (!status.ok()) return status;
     core_->Drain([this](const io_uring_cqe& cqe) { Dispatch(cqe); });
+    while (auto id = core_->NextParked()) Opened(*id);
     int64_t now = base::NowNs() + later_ns;
     if (!silent_ && handler_.NextDeadline() <= now) handler_.OnDeadline(*this, now);
     core_->EndBatch(now);

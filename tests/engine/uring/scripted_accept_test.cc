@@ -1,4 +1,5 @@
 // Accepting: by multishot, and by calls once a poll has said that somebody waits.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -124,17 +125,58 @@ TEST_F(ScriptedTest, ALimitIsKeptExactlyAndTakesNoPlaceAhead) {
   gate.Leave();
 }
 
-TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndClosesWhatStillComes) {
+TEST_F(ScriptedTest, AFullTableStopsTheMultishotAcceptAndWhoStillComesWaits) {
   Start({.max_connections = 1});
-  Accept(1000);
+  ConnId first = Accept(1000);
   Turn();
   EXPECT_THAT(ring_->Taken(Op::kCancel), SizeIs(1));
   ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1001, IORING_CQE_F_MORE);
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1002, IORING_CQE_F_MORE);
   ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), -ECANCELED, 0);
+  ring_->Forget();
   Turn();
   EXPECT_THAT(handler_.opened, SizeIs(1));
-  EXPECT_EQ(engine_->counters().rejected.Get(), 1u);
   EXPECT_EQ(engine_->counters().accept_pauses.Get(), 1u);
+  // Each place that becomes free is for who came first, and nobody else is accepted before them.
+  End(first);
+  EXPECT_THAT(handler_.opened, SizeIs(2));
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  End(handler_.opened[1]);
+  EXPECT_THAT(handler_.opened, SizeIs(3));
+  EXPECT_THAT(ring_->Taken(Op::kAccept), IsEmpty());
+  End(handler_.opened[2]);
+  EXPECT_THAT(ring_->Taken(Op::kAccept), SizeIs(1));
+  EXPECT_EQ(engine_->counters().rejected.Get(), 0u);
+}
+
+TEST_F(ScriptedTest, WhoComesWhileOthersWaitForAPlaceWaitsBehindThem) {
+  Start({.max_connections = 1});
+  ConnId first = Accept(1000);
+  Turn();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1001, IORING_CQE_F_MORE);
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, first), 0, 0);
+  Turn();
+  ring_->Complete(Tag(Op::kClose, first), 0);
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), 1002, IORING_CQE_F_MORE);
+  ring_->Forget();
+  Turn();
+  ASSERT_THAT(handler_.opened, SizeIs(2));
+  EXPECT_EQ(ring_->Taken(Op::kReceive).front().fd, 1001);
+}
+
+TEST_F(ScriptedTest, WhoStillWaitsForAPlaceWhenListeningEndsIsTurnedAwayAndCounted) {
+  base::UniqueFd client(dup(0));
+  const int fd = client.get();
+  Start({.max_connections = 1});
+  Accept(1000);
+  Turn();
+  ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), client.Release(), IORING_CQE_F_MORE);
+  Turn();
+  EXPECT_NE(fcntl(fd, F_GETFD), -1);
+  engine_->StopListening();
+  EXPECT_EQ(fcntl(fd, F_GETFD), -1);
+  EXPECT_EQ(engine_->counters().rejected.Get(), 1u);
 }
 
 constexpr FeatureRequest kOneShot{

@@ -154,6 +154,13 @@ class ScriptedTest : public ::testing::Test {
     Turn();
   }
 
+  // Its peer leaves, and the close is done.
+  void End(ConnId id) {
+    ring_->Complete(Tag(Op::kReceive, id), 0, 0);
+    Turn();
+    CompleteClose(id);
+  }
+
   static constexpr int kListener = 900;  // never a descriptor of this process
 
   RecordingHandler handler_;
