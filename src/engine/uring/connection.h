@@ -124,7 +124,8 @@ struct Connection {
   bool waits_writable : 1 = false;  // in the WritableSet, or about to be
   bool enters_set : 1 = false;      // not in it yet for want of an ordinary descriptor
   bool was_in_set : 1 = false;
-  bool delivering : 1 = false;  // the handler is looking at received bytes
+  bool turned_writable : 1 = false;  // so the WritableSet said when nothing waited for it
+  bool delivering : 1 = false;       // the handler is looking at received bytes
 
   bool paused : 1 = false;        // not receiving because the peer does not read
   bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them

@@ -443,7 +443,6 @@ void Core::CloseNow(uint32_t slot, Connection& c) {
   c.spill.reset();
   c.source = SendSource::kNone;
   if (Uses(FeatureId::kDirectDescriptors)) {
-    if (c.was_in_set) writable_->Remove(c.plain_fd.get());
     c.plain_fd.Reset();
     io_uring_prep_close_direct(sqe, static_cast<unsigned>(c.fd));
   } else {

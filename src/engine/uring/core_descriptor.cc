@@ -27,9 +27,8 @@ int Core::PlainDescriptor(uint32_t slot, Connection& c) {
   return -1;
 }
 
-// The WritableSet needs it until the connection is closed.
 void Core::PlainDescriptorDone(Connection& c) {
-  if (!c.plain_fd.valid() || c.was_in_set) return;
+  if (!c.plain_fd.valid()) return;
   counters_.syscalls.Increment();
   c.plain_fd.Reset();
 }

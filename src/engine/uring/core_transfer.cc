@@ -338,16 +338,27 @@ void Core::OnSendFailed(uint32_t slot, Connection& c, int error) {
 
 void Core::WaitWritable(uint32_t slot, Connection& c) {
   if (c.state == State::kTerminating) return;
+  if (c.turned_writable) {
+    c.turned_writable = false;  // after the send had failed, as likely as not: it is tried again
+    return;
+  }
   c.waits_writable = true;
   EnterWritableSet(slot, c);
 }
 
+// A direct descriptor enters for good, with an ordinary one that is not kept: peers that do not
+// read would hold as many as there are otherwise, and nobody else could enter.
 void Core::EnterWritableSet(uint32_t slot, Connection& c) {
+  const bool direct = Uses(FeatureId::kDirectDescriptors);
+  if (direct && c.was_in_set) return;
   int fd = PlainDescriptor(slot, c);
   c.enters_set = fd < 0;
   if (fd < 0) return;
   counters_.syscalls.Increment();
-  if (int result = writable_->Add(fd, Tag(Op::kWritable, slot)); result < 0) {
+  uint64_t tag = Tag(Op::kWritable, slot);
+  int result = direct ? writable_->AddForGood(fd, tag) : writable_->Add(fd, tag);
+  PlainDescriptorDone(c);
+  if (result < 0) {
     TerminateWithErrno(slot, c, -result);
     return;
   }
@@ -365,6 +376,8 @@ void Core::OnWritable() {
       Connection* c =
           table_.Find(UserData::Slot(tags[i]), UserData::Generation(tags[i]), UserData::kMask24);
       if (c == nullptr) continue;
+      // The completion of a send that found no room may still be behind us in the queue.
+      c->turned_writable = !c->waits_writable;
       c->waits_writable = false;
       Pump(UserData::Slot(tags[i]), *c);
     }

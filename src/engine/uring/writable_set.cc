@@ -12,21 +12,18 @@ namespace {
 class EpollWritableSet final : public WritableSet {
  public:
   int Add(int fd, uint64_t tag) override {
-    if (!epoll_.valid()) epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll_.valid()) return -errno;
-    epoll_event event{};
-    event.events = EPOLLOUT | EPOLLONESHOT;
-    event.data.u64 = tag;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return 0;
-    if (errno == ENOENT && epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return 0;
-    return -errno;
+    int result = Control(EPOLL_CTL_MOD, fd, EPOLLOUT | EPOLLONESHOT, tag);
+    return result == -ENOENT ? Control(EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, tag) : result;
   }
 
-  void Remove(int fd) override {
-    if (epoll_.valid()) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  // tcp(7) and unix(7) promise an edge after each EAGAIN.
+  int AddForGood(int fd, uint64_t tag) override {
+    return Control(EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLET, tag);
   }
 
-  int fd() const override { return epoll_.get(); }
+  void Remove(int fd) override { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+  int fd() const override { return used_ ? epoll_.get() : -1; }
 
   size_t Take(std::span<uint64_t> tags) override {
     std::array<epoll_event, 64> events;
@@ -39,7 +36,19 @@ class EpollWritableSet final : public WritableSet {
   }
 
  private:
-  base::UniqueFd epoll_;
+  int Control(int what, int fd, uint32_t events, uint64_t tag) {
+    if (!epoll_.valid()) epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll_.valid()) return -errno;
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = tag;
+    if (epoll_ctl(epoll_.get(), what, fd, &event) != 0) return -errno;
+    used_ = true;
+    return 0;
+  }
+
+  base::UniqueFd epoll_{epoll_create1(EPOLL_CLOEXEC)};
+  bool used_ = false;
 };
 
 }  // namespace

@@ -24,7 +24,11 @@ class WritableSet {
   virtual ~WritableSet() = default;
   // Reports `tag` once, when the socket can be written to. 0 or a negative errno.
   virtual int Add(int fd, uint64_t tag) = 0;
-  // Before a socket that was ever added is closed.
+  // Reports `tag` now if the socket can be written to, and whenever it can be again after it could
+  // not, until it is closed. `fd` need not stay open: the set knows the socket behind it, which
+  // lives as long as somebody holds it, and the ring's table of files does.
+  virtual int AddForGood(int fd, uint64_t tag) = 0;
+  // Before a socket that was ever given to Add is closed.
   virtual void Remove(int fd) = 0;
   // Readable when Take has something to give; -1 before the first Add.
   virtual int fd() const = 0;
@@ -32,7 +36,7 @@ class WritableSet {
   virtual size_t Take(std::span<uint64_t> tags) = 0;
 };
 
-// Over epoll, made on first use.
+// Over epoll. Made at once, for when it is needed there may be no descriptor left.
 std::unique_ptr<WritableSet> NewWritableSet();
 
 }  // namespace ringecho::engine::uring

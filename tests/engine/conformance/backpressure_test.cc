@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/conformance/conformance_test.h"
+#include "engine/conformance/few_descriptors.h"
 
 namespace ringecho::support {
 namespace {
@@ -136,6 +137,31 @@ TEST_P(ConformanceTest, KnowsWhatAPeerHasNotTaken) {
   peer.Close();
   ASSERT_TRUE(WaitUntil([&] { return echo_.closed == 1; }));
   EXPECT_EQ(undelivered(), 0) << "of a connection that is gone";
+}
+
+// What half-closed peers that do not read wait in must not need a descriptor for each of them, nor
+// the last of the process.
+TEST_P(ConformanceTest, HalfClosedPeersThatDoNotReadWaitWithoutDescriptors) {
+  FewDescriptors few;
+  auto server = StartServer();
+  std::string pattern = RandomBytes(10, kPatternBytes);
+  std::vector<Peer> peers;
+  std::vector<uint64_t> sent;
+  for (int i = 0; i < 4; ++i) {
+    peers.push_back(Connect(kSmallReceiveBuffer));
+    sent.push_back(peers.back().SendUntilBlocked(pattern));
+  }
+  // For a moment each direct descriptor needs an ordinary one.
+  few.Fill(UsesDirectDescriptors(config()) ? 1 : 0);
+  for (Peer& peer : peers) peer.ShutdownWrite();
+  EXPECT_TRUE(ComesToRest(server->counters())) << "spins for want of descriptors";
+  // The last first, so that none depends on those before it.
+  for (size_t i = peers.size(); i-- > 0;) {
+    StreamEnd end;
+    EXPECT_EQ(peers[i].CountRest(pattern, &end), sent[i]) << i;
+    EXPECT_EQ(end, StreamEnd::kEof) << i;
+  }
+  few.Release();
 }
 
 TEST_P(ConformanceTest, APeerThatVanishesWithABacklogLeavesNothingBehind) {

@@ -35,6 +35,7 @@ class ChoiceWritableSet final : public WritableSet {
     used_ = true;
     return 0;
   }
+  int AddForGood(int, uint64_t) override { return -ENOSYS; }  // only direct descriptors
   void Remove(int fd) override { Client(fd).set_tag.reset(); }
   int fd() const override { return used_ ? 1 : -1; }
   size_t Take(std::span<uint64_t> tags) override {

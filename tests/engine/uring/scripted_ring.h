@@ -124,8 +124,12 @@ class ScriptedWritableSet final : public WritableSet {
     added.emplace_back(fd, tag);
     return add_result;
   }
+  int AddForGood(int fd, uint64_t tag) override {
+    added_for_good.emplace_back(fd, tag);
+    return add_result;
+  }
   void Remove(int fd) override { removed.push_back(fd); }
-  int fd() const override { return added.empty() ? -1 : 901; }
+  int fd() const override { return added.empty() && added_for_good.empty() ? -1 : 901; }
   size_t Take(std::span<uint64_t> tags) override {
     size_t count = std::min(tags.size(), writable.size());
     std::copy_n(writable.begin(), count, tags.begin());
@@ -134,6 +138,7 @@ class ScriptedWritableSet final : public WritableSet {
   }
 
   std::vector<std::pair<int, uint64_t>> added;
+  std::vector<std::pair<int, uint64_t>> added_for_good;
   std::vector<int> removed;
   std::vector<uint64_t> writable;
   int add_result = 0;

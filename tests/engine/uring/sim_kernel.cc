@@ -146,7 +146,10 @@ void SimKernel::TakeSend(const io_uring_sqe& sqe) {
   if (socket.send->zero_copy && Chance(3)) {
     EndSend(socket, -ENOBUFS);
   } else if (!socket.send->may_wait) {
-    if (!SendSome(socket)) EndSend(socket, -EAGAIN);
+    if (!SendSome(socket)) {
+      socket.wants_edge = true;
+      EndSend(socket, -EAGAIN);
+    }
   } else if (Chance(70)) {
     SendSome(socket);
   }
@@ -198,6 +201,7 @@ void SimKernel::Close(const io_uring_sqe& sqe) {
   if (socket.watch) Violation("closed with a watch in flight");
   if (socket.set_tag) Violation("closed while in the writable set");
   socket.closed = true;
+  socket.edge_tag.reset();  // epoll forgets a file with its last holder
   Post(sqe.user_data, 0, 0);
 }
 
@@ -408,7 +412,7 @@ bool SimKernel::NoticeHalfClose(SimSocket& socket) {
 bool SimKernel::ReportWritable() {
   if (!writable_poll_) return false;
   for (auto& [fd, socket] : sockets_) {
-    if (!socket.set_tag || !Writable(socket)) continue;
+    if (!IsToBeTold(socket)) continue;
     Post(*writable_poll_, POLLIN, 0);
     writable_poll_.reset();
     return true;
@@ -428,14 +432,22 @@ class SimWritableSet final : public WritableSet {
     used_ = true;
     return 0;
   }
+  int AddForGood(int fd, uint64_t tag) override {
+    SimSocket& socket = kernel_.sockets()[fd];
+    if (socket.edge_tag) return -EEXIST;
+    socket.edge_tag = tag;
+    socket.wants_edge = used_ = true;
+    return 0;
+  }
   void Remove(int fd) override { kernel_.sockets()[fd].set_tag.reset(); }
   int fd() const override { return used_ ? 1 : -1; }
   size_t Take(std::span<uint64_t> tags) override {
     size_t count = 0;
     for (auto& [fd, socket] : kernel_.sockets()) {
-      if (!socket.set_tag || !SimKernel::Writable(socket) || count == tags.size()) continue;
-      tags[count++] = *socket.set_tag;
+      if (!SimKernel::IsToBeTold(socket) || count == tags.size()) continue;
+      tags[count++] = socket.set_tag ? *socket.set_tag : *socket.edge_tag;
       socket.set_tag.reset();
+      socket.wants_edge = false;
     }
     return count;
   }

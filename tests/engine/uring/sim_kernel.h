@@ -93,8 +93,10 @@ struct SimSocket {
   std::optional<Request> receive;
   std::optional<Request> send;
   std::optional<uint64_t> watch;
-  // Of the WritableSet.
+  // Of the WritableSet: who is told once, and who is told whenever room follows on a want of it.
   std::optional<uint64_t> set_tag;
+  std::optional<uint64_t> edge_tag;
+  bool wants_edge = false;
 };
 
 class SimKernel final : public MemoryRing {
@@ -125,6 +127,9 @@ class SimKernel final : public MemoryRing {
   std::unique_ptr<WritableSet> NewWritableSet();
   static bool Writable(const SimSocket& socket) {
     return socket.reset || socket.in_flight.size() < kSendQueue;
+  }
+  static bool IsToBeTold(const SimSocket& socket) {
+    return (socket.set_tag || (socket.edge_tag && socket.wants_edge)) && Writable(socket);
   }
 
   unsigned reset_percent = 0;  // per step, of some open connection
