@@ -18,6 +18,7 @@ struct Rule {
   std::optional<FeatureId> needed;
   std::optional<FeatureId> excluded;
   std::string_view because = {};  // a clause behind what is excluded, where the names do not say it
+  bool replaced = false;          // what is excluded does the same, and better
 };
 
 constexpr std::string_view kPollerCompletes = " (whose thread makes the completions)";
@@ -29,13 +30,13 @@ constexpr Rule kRules[] = {
     {FeatureId::kDeferTaskrun, FeatureId::kSingleIssuer, std::nullopt},
     {FeatureId::kDeferTaskrun, std::nullopt, FeatureId::kSqpoll, kPollerCompletes},
     {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kSqpoll, kPollerCompletes},
-    {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kDeferTaskrun},
+    {FeatureId::kCoopTaskrun, std::nullopt, FeatureId::kDeferTaskrun, {}, true},
     // Until the kernel commit "io_uring: fix min_wait wakeups for SQPOLL" what came after the time
     // was up did not wake the waiter. Nothing but waiting for it would tell.
     {FeatureId::kMinWait, std::nullopt, FeatureId::kSqpoll, " (with which some kernels oversleep)"},
     // READ_FIXED has no such flag.
     {FeatureId::kPollFirst, FeatureId::kBufferRing, std::nullopt},
-    {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing},
+    {FeatureId::kFixedBuffers, std::nullopt, FeatureId::kBufferRing, {}, true},
     // It cannot be stopped before the table is full, and the kernel drops whom it accepts then.
     {FeatureId::kMultishotAccept, std::nullopt, FeatureId::kDirectDescriptors},
     // A connection with one buffer has no backlog of them.
@@ -161,8 +162,8 @@ void DropUnusable(FeaturePlan& plan) {
     if (rule.needed && !plan.use.Has(*rule.needed)) {
       reason = absl::StrCat("needs ", NameOf(*rule.needed));
     } else if (rule.excluded && plan.use.Has(*rule.excluded)) {
-      reason = absl::StrCat("superseded by ", NameOf(*rule.excluded));
-      plan.superseded.Add(rule.feature);
+      reason = absl::StrCat(NameOf(*rule.excluded), base::ToAbsl(rule.because),
+                            rule.replaced ? " takes its place" : " excludes it");
     }
     if (!reason.empty()) plan.Drop(rule.feature, std::move(reason));
   }

@@ -163,7 +163,6 @@ constexpr void Require(FeatureId id, FeatureRequest& request) {
 // What an engine uses of what was wanted, and why not the rest.
 struct FeaturePlan {
   FeatureSet use;
-  FeatureSet superseded;  // dropped because another one is in use, or nothing asks for it
   std::array<std::string, kFeatureCount> why_not;  // by FeatureId: one clause
 
   void Drop(FeatureId id, std::string why) {

@@ -22,7 +22,6 @@ FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps) {
   }
   if (options.wait.gather_ns == 0 && plan.use.Has(FeatureId::kMinWait)) {
     plan.Drop(FeatureId::kMinWait, "only --wait batch:TIME waits so");
-    plan.superseded.Add(FeatureId::kMinWait);
   }
   DropUnusable(plan);
   return plan;
@@ -48,8 +47,7 @@ Features DescribePlan(const FeatureRequest& request, const FeaturePlan& plan) {
     Feature feature;
     feature.name = info.name;
     feature.effective = plan.use.Has(info.id);
-    feature.requested = request.required.Has(info.id) ||
-                        (request.wanted.Has(info.id) && !plan.superseded.Has(info.id));
+    feature.requested = request.wanted.Has(info.id);
     if (feature.requested && !feature.effective) {
       feature.why_not = plan.why_not[static_cast<size_t>(info.id)];
     }

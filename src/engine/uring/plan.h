@@ -14,8 +14,8 @@ FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps);
 // IORING_SETUP_* for these features.
 unsigned SetupFlags(FeatureSet use);
 
-// What results say of a plan: every feature, requested or not, and why one that was is not in use.
-// A feature that gave way to a better one counts as requested only if it was asked for by name.
+// What results say of a plan: every feature, requested or not (by default, by a preset or by name,
+// so that it says nothing of the kernel), and why one that was is not in use.
 Features DescribePlan(const FeatureRequest& request, const FeaturePlan& plan);
 
 // UNAVAILABLE, naming the first feature that was asked for by name and is not in use, and why.

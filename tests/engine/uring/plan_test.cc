@@ -44,7 +44,8 @@ TEST(PlanTest, SqpollTakesThePlaceOfTheTaskrunFlags) {
   EXPECT_EQ(flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN), 0u);
   Features told = DescribePlan(options.features, plan);
   EXPECT_TRUE(Find(told, kSqpoll).requested && Find(told, kSqpoll).effective);
-  EXPECT_FALSE(Find(told, kDeferTaskrun).requested) << "it gave way, nothing was declined";
+  EXPECT_TRUE(Find(told, kDeferTaskrun).requested) << "by default";
+  EXPECT_THAT(Find(told, kDeferTaskrun).why_not, HasSubstr("excludes it"));
 
   Capabilities without = KernelWith(kAllFeatures - FeatureSet{kSqpoll});
   EXPECT_TRUE(PlanFeatures(options, without).use.Has(kDeferTaskrun));
@@ -70,7 +71,8 @@ TEST(PlanTest, MinWaitIsUsedByBatchesOnly) {
 
   FeaturePlan blocking = PlanFeatures({}, caps);
   EXPECT_FALSE(blocking.use.Has(kMinWait));
-  EXPECT_FALSE(Find(DescribePlan({}, blocking), kMinWait).requested);
+  EXPECT_TRUE(Find(DescribePlan({}, blocking), kMinWait).requested);
+  EXPECT_EQ(Find(DescribePlan({}, blocking), kMinWait).why_not, "only --wait batch:TIME waits so");
 
   Options old;
   old.wait.gather_ns = 20 * base::kNsPerUs;
@@ -78,6 +80,24 @@ TEST(PlanTest, MinWaitIsUsedByBatchesOnly) {
   Features told = DescribePlan({}, without);
   EXPECT_TRUE(Find(told, kMinWait).requested);
   EXPECT_EQ(Find(told, kMinWait).why_not, "this kernel does not have it");
+}
+
+// Whatever a kernel has: who reads a result finds all that was asked for in use or declined.
+TEST(PlanTest, EverythingWantedIsInUseOrDeclinedWithAReason) {
+  for (const char* asked : {"best", "baseline", "+sqpoll", "+direct_descriptors", "-buffer_ring",
+                            "-single_issuer", "-recv_bundle,+incremental_buffers"}) {
+    for (FeatureSet has :
+         {kAllFeatures, kDefaultFeatures - FeatureSet{kBufferRing}, FeatureSet()}) {
+      Options options = Asking(asked);
+      Features told = DescribePlan(options.features, PlanFeatures(options, KernelWith(has)));
+      for (const FeatureInfo& info : kFeatureTable) {
+        const Feature& feature = Find(told, info.id);
+        EXPECT_EQ(feature.requested, options.features.wanted.Has(info.id)) << asked << info.name;
+        EXPECT_EQ(feature.requested && !feature.effective, !feature.why_not.empty())
+            << asked << " " << info.name;
+      }
+    }
+  }
 }
 
 TEST(PlanTest, WhatIsOffByDefaultIsUsedWhenNamed) {

@@ -177,7 +177,7 @@ TEST_P(SimulationTest, EveryByteComesBackOnceAndInOrder) {
     Simulate(seed);
     if (HasFailure()) return;
   }
-  FeaturePlan plan{.use = GetParam().features, .superseded = {}, .why_not = {}};
+  FeaturePlan plan{.use = GetParam().features, .why_not = {}};
   DropUnusable(plan);
   bool can_bundle = plan.use.Has(FeatureId::kRecvBundle) && GetParam().buffers > 1;
   EXPECT_EQ(bundles_ > 0, can_bundle);
