@@ -35,6 +35,15 @@ def require(engine):
         pytest.skip(NO_IO_URING)
 
 
+def require_features(features, run):
+    """Skips where this kernel lacks one that is asked for with a plus."""
+    lines = [line.split() for line in run([programs.SERVER, "--features", "list"]).out.splitlines()]
+    here = {line[0] for line in lines if len(line) > 2 and line[2] == "yes"}
+    for part in features.split(","):
+        if part[0] == "+" and part[1:] not in here:
+            pytest.skip(f"this kernel does not have {part[1:]}")
+
+
 @pytest.fixture(params=["io_uring", "epoll"])
 def engine(request):
     require(request.param)
