@@ -8,9 +8,11 @@
 
 namespace ringecho::app {
 
-// A table of all features in 80 columns; `here` are those this kernel has, and `why_none` says why
-// there is no io_uring at all, if so. Pure.
-std::string FeatureListText(engine::FeatureSet here, const std::string& why_none);
+// A table of all features in 80 columns; `here` are those this kernel has, `why_not` says of others
+// why it does not, where that is known, and `why_none` why there is no io_uring at all, if so.
+// Pure.
+std::string FeatureListText(engine::FeatureSet here, const engine::FeatureReasons& why_not,
+                            const std::string& why_none);
 
 // Prints the same for this kernel; the program's exit code.
 int PrintFeatureList();

@@ -160,10 +160,14 @@ constexpr void Require(FeatureId id, FeatureRequest& request) {
   request.required.Add(id);
 }
 
+// By FeatureId, for some of them: one clause for people that says why it is not there or not in
+// use.
+using FeatureReasons = std::array<std::string, kFeatureCount>;
+
 // What an engine uses of what was wanted, and why not the rest.
 struct FeaturePlan {
   FeatureSet use;
-  std::array<std::string, kFeatureCount> why_not;  // by FeatureId: one clause
+  FeatureReasons why_not;
 
   void Drop(FeatureId id, std::string why) {
     use.Remove(id);

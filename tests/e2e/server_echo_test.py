@@ -1,5 +1,6 @@
 """Clients of every kind get back what they send."""
 import asyncio
+import re
 import socket
 import subprocess
 import threading
@@ -7,7 +8,7 @@ import threading
 import pytest
 
 import programs
-from conftest import require
+from conftest import require, require_features
 
 FAMILIES = ["127.0.0.1:0", "[::1]:0", "unix"]
 
@@ -176,15 +177,6 @@ def test_floods_from_many_clients_do_not_starve_one_that_talks(engine, start_ser
         flood.close()
 
 
-def require_features(features, run):
-    """Skips where this kernel lacks one that is asked for with a plus."""
-    lines = [line.split() for line in run([programs.SERVER, "--features", "list"]).out.splitlines()]
-    here = {line[0] for line in lines if len(line) > 2 and line[2] == "yes"}
-    for part in features.split(","):
-        if part[0] == "+" and part[1:] not in here:
-            pytest.skip(f"this kernel does not have {part[1:]}")
-
-
 @pytest.mark.parametrize("features", ["best", "baseline", "minimal", "-multishot_recv",
                                       "-vectored_send", "-defer_taskrun,+coop_taskrun",
                                       "-recv_bundle", "-recv_bundle,+incremental_buffers"])
@@ -231,3 +223,7 @@ def test_the_list_of_features(run):
         assert ended.err == ""
         assert all(len(line) <= 80 for line in ended.out.splitlines())
         assert "multishot_recv " in ended.out
+        lines = ended.out.splitlines()
+        for index, line in enumerate(lines):
+            if re.match(r"[a-z_]+ +[\d.]+ +no ", line) and "not available" not in lines[0]:
+                assert lines[index + 2].startswith("    not here: "), line

@@ -15,8 +15,10 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/status.h"
 #include "base/unique_fd.h"
 #include "engine/defaults.h"
 #include "engine/uring/absence.h"
@@ -340,12 +342,20 @@ int ProbeSetupFlags(unsigned& flags) {
   return 0;
 }
 
+void AddTried(FeatureId id, Trial trial, Capabilities& caps) {
+  if (trial.works) caps.has.Add(id);
+  if (trial.shortage == 0) return;
+  caps.declined[static_cast<size_t>(id)] =
+      absl::StrCat("it could not be tried: ", base::ErrnoText(trial.shortage));
+}
+
 // A shortage costs these features only: they are asked for by name, and the program then says so.
 void ProbeZeroCopy(Capabilities& caps) {
-  if (!HasOpcode(caps.opcodes, IORING_OP_SEND_ZC) || !TrySendZc(0).works) return;
-  caps.has.Add(FeatureId::kSendZc);
+  if (!HasOpcode(caps.opcodes, IORING_OP_SEND_ZC)) return;
+  AddTried(FeatureId::kSendZc, TrySendZc(0), caps);
+  if (!caps.has.Has(FeatureId::kSendZc)) return;
   caps.send_zc_reports_usage = TrySendZc(IORING_SEND_ZC_REPORT_USAGE).works;
-  if (TrySendZc(IORING_RECVSEND_FIXED_BUF).works) caps.has.Add(FeatureId::kSendZcFixed);
+  AddTried(FeatureId::kSendZcFixed, TrySendZc(IORING_RECVSEND_FIXED_BUF), caps);
 }
 
 void SetAbsent(Capabilities& caps, Absence absence, int error, const SystemFacts& facts,
@@ -401,7 +411,11 @@ Capabilities ProbeCapabilities() {
   caps.has = FeaturesOfFlags(caps.setup_flags);
   // The thread's CPU time must be the process's, and descriptors need not be registered.
   constexpr unsigned kFairPoller = IORING_FEAT_NATIVE_WORKERS | IORING_FEAT_SQPOLL_NONFIXED;
-  if ((caps.features & kFairPoller) != kFairPoller) caps.has.Remove(FeatureId::kSqpoll);
+  if ((caps.features & kFairPoller) != kFairPoller && caps.has.Has(FeatureId::kSqpoll)) {
+    caps.has.Remove(FeatureId::kSqpoll);
+    caps.declined[static_cast<size_t>(FeatureId::kSqpoll)] =
+        "this kernel does not charge its thread to the process";
+  }
   if ((caps.features & IORING_FEAT_MIN_TIMEOUT) != 0) caps.has.Add(FeatureId::kMinWait);
   if (!kLiburingHasNoSqarray) {
     caps.declined[static_cast<size_t>(FeatureId::kNoSqarray)] =
@@ -421,6 +435,17 @@ Capabilities ProbeCapabilities() {
   ProbeZeroCopy(caps);
   if (ring->RegisterRing()) caps.has.Add(FeatureId::kRegisteredRing);
   return caps;
+}
+
+FeatureReasons WhyNotHere(const Capabilities& caps) {
+  FeatureReasons why_not;
+  for (const FeatureInfo& info : kFeatureTable) {
+    if (caps.has.Has(info.id)) continue;
+    const std::string& declined = caps.declined[static_cast<size_t>(info.id)];
+    why_not[static_cast<size_t>(info.id)] =
+        declined.empty() ? "this kernel does not have it" : declined;
+  }
+  return why_not;
 }
 
 const Capabilities& ThisKernel() {

@@ -36,7 +36,6 @@
 #ifndef RINGECHO_ENGINE_URING_CAPABILITIES_H_
 #define RINGECHO_ENGINE_URING_CAPABILITIES_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -61,13 +60,16 @@ struct Capabilities {
   bool send_zc_reports_usage = false;  // whether the kernel copied after all
 
   FeatureSet has;
-  // By FeatureId: why one that the kernel has is not among them; empty when it simply lacks it.
-  std::array<std::string, kFeatureCount> declined;
+  // Why one that the kernel has is not among them; empty when it simply lacks it.
+  FeatureReasons declined;
 };
 
 // Makes a few small rings and closes them again; a few milliseconds. Never fails: what cannot be
 // found out is reported as not there.
 Capabilities ProbeCapabilities();
+
+// Why each feature that is not there is not there.
+FeatureReasons WhyNotHere(const Capabilities& caps);
 
 // The probe's result, made on first use. Thread-safe.
 const Capabilities& ThisKernel();

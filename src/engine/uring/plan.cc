@@ -10,10 +10,10 @@ namespace ringecho::engine::uring {
 FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps) {
   FeaturePlan plan;
   plan.use = options.features.wanted;
+  const FeatureReasons not_here = WhyNotHere(caps);
   for (const FeatureInfo& info : kFeatureTable) {
     if (plan.use.Has(info.id) && !caps.has.Has(info.id)) {
-      const std::string& declined = caps.declined[static_cast<size_t>(info.id)];
-      plan.Drop(info.id, declined.empty() ? "this kernel does not have it" : declined);
+      plan.Drop(info.id, not_here[static_cast<size_t>(info.id)]);
     }
   }
   // A limit must hold exactly, and a multishot accept cannot be stopped in time.
