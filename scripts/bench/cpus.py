@@ -92,15 +92,26 @@ def _notes(topology, server, loader):
             yield f"Threads of the {who} use two hyperthreads of one core."
 
 
+def _cpus_for(topology, settings, threads):
+    """How many CPUs so many server threads take: one each, or, where they may share them, what
+    leaves the load generator its part."""
+    if not settings.share_cpus:
+        return threads
+    return min(threads, len(settings.server_cpus) or
+               max(1, len(topology.allowed) // (1 + LOADER_CPUS_PER_SERVER_THREAD)))
+
+
 def lay_out(topology, settings, threads):
     """For a server of so many threads.
 
     Raises units.Bad for CPUs asked for that cannot be, Impossible for threads that do not fit.
     """
+    threads = _cpus_for(topology, settings, threads)
     if settings.server_cpus and settings.server == "local":
         _check(topology, "--server-cpus", settings.server_cpus, threads)
     if settings.loader_cpus:
-        _check(topology, "--loader-cpus", settings.loader_cpus, settings.loader_threads)
+        _check(topology, "--loader-cpus", settings.loader_cpus,
+               0 if settings.share_cpus else settings.loader_threads)
     if settings.server != "local":
         # The server's CPUs are not of this machine; all of these are the load generator's.
         loader = settings.loader_cpus or _choose_loader(

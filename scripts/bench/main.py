@@ -100,7 +100,7 @@ def _settings_of(given):
 
 def _preflight(plan, machine, average):
     return preflight.check(machine, plan.used_cpus(), plan.notes(), plan.most_connections(),
-                           remote=plan.settings.server != "local", average=average)
+                           threads=plan.fewest_carriers(), remote=plan.settings.server != "local", average=average)
 
 
 def _check(plan, machine):

@@ -69,13 +69,31 @@ class Machine:
         return found
 
 
-def too_many_connections(machine, connections):
-    """Why so many connections cannot be, or None."""
+# With direct descriptors each thread has room for as many connections as the process has
+# descriptors. The kernel spreads clients over threads unevenly: of the room so much is used.
+ROOM, USED = 8, 5
+
+
+def beyond_descriptors(machine, connections):
+    """Whether so many connections take direct descriptors."""
     hard = machine.open_files_hard()
-    needed = connections + DESCRIPTORS_BESIDES
-    if hard is None or needed <= hard:
+    return hard is not None and connections + DESCRIPTORS_BESIDES > hard
+
+
+def threads_for(machine, connections):
+    """How many threads carry so many connections with direct descriptors."""
+    return -(-connections * ROOM // (USED * machine.open_files_hard()))
+
+
+def too_many_connections(machine, connections, threads=0):
+    """Why so many connections cannot be, or None. `threads`: that have direct descriptors."""
+    if not beyond_descriptors(machine, connections) or \
+            threads_for(machine, connections) <= threads:
         return None
-    return f"needs {needed} descriptors, the hard limit is {hard} (ulimit -Hn, LimitNOFILE=)"
+    hard = machine.open_files_hard()
+    each = f" for each of {units.count(threads, 'thread')}" if threads else ""
+    return (f"needs {connections + DESCRIPTORS_BESIDES} descriptors, the hard limit is {hard}"
+            f"{each} (ulimit -Hn, LimitNOFILE=)")
 
 
 def _frequency(machine, cpus):
@@ -125,8 +143,8 @@ def _company(machine):
                                       "measurement", [f"kill {pid}"])
 
 
-def _limits(machine, connections, cpu_count):
-    why = too_many_connections(machine, connections)
+def _limits(machine, connections, threads, cpu_count):
+    why = too_many_connections(machine, connections, threads)
     if why:
         yield Warning_("descriptors", f"{units.count(connections, 'connection')}: {why}",
                        [f"ulimit -n {connections + DESCRIPTORS_BESIDES}"])
@@ -189,10 +207,12 @@ def _load_average(machine, cpu_count):
                        ["uptime"])
 
 
-def check(machine, cpus, notes, connections, *, remote=False, average=True, sleep=time.sleep):
+def check(machine, cpus, notes, connections, *, threads=0, remote=False, average=True,
+          sleep=time.sleep):
     """Everything that is wrong, in the order in which it is worth mending.
 
     cpus: to be used. notes: of the CPU layout. connections: the most there will be at once.
+    threads: that carry them with direct descriptors in every cell, if any do.
     remote: the other end is another machine. average: the load average counts; not so when it is
     our own build that made it high. Takes a second, in which nothing of ours must be running.
     """
@@ -207,7 +227,7 @@ def check(machine, cpus, notes, connections, *, remote=False, average=True, slee
     found += _frequency(machine, cpus)
     found += [_of_the_layout(note) for note in notes]
     found += _clock(machine)
-    found += _limits(machine, connections, len(cpus))
+    found += _limits(machine, connections, threads, len(cpus))
     if remote:
         found += _ports(machine, connections)
     found += _memory(machine)

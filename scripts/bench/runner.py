@@ -19,6 +19,9 @@ PATIENCE_S = 300
 SERVER_INTERVAL = "100ms"
 
 
+MOST_THREADS = 1024  # that the programs take
+
+
 def say(text):
     print("\n".join(map(units.printable, text.split("\n"))), file=sys.stderr, flush=True)
 
@@ -76,7 +79,40 @@ class Plan:
         """Why a cell cannot be run as far as one knows without trying, or None."""
         if isinstance(self.layout(cell), str):
             return self.layout(cell)
-        return preflight.too_many_connections(self._machine, cell["connections"])
+        return preflight.too_many_connections(self._machine, cell["connections"],
+                                              self.carriers(cell))
+
+    def carriers(self, cell):
+        """Threads at either end that have direct descriptors, which both programs take by
+        themselves where they need them, and which only io_uring has."""
+        asked = cell.get("features", DEFAULTS["features"])
+        if self.settings.loader_engine == "epoll":
+            return 0
+        if self.settings.server != "local":  # its limits are another machine's
+            return self.loader_threads(cell)
+        if cell["engine"] != "io_uring" or \
+                not (asked == DEFAULTS["features"] or "+direct_descriptors" in asked):
+            return 0
+        return min(cell["threads"], self.loader_threads(cell))
+
+    def fewest_carriers(self):
+        """Of the cells with the most connections that have CPUs at all."""
+        most = self.most_connections()
+        return min((self.carriers(run.cell) for run in self.runs
+                    if run.cell["connections"] == most and
+                    isinstance(self.layout(run.cell), cpus.Layout)), default=0)
+
+    def _needs_direct(self, cell):
+        return self.settings.loader_engine != "epoll" and \
+            preflight.beyond_descriptors(self._machine, cell["connections"])
+
+    def loader_threads(self, cell):
+        """As many as have CPUs, and more where descriptors ask for it."""
+        found = cpus.loader_threads(self.settings, self.layout(cell), cell["connections"])
+        if self.settings.loader_threads or not self._needs_direct(cell):
+            return found
+        return max(found, min(preflight.threads_for(self._machine, cell["connections"]),
+                              MOST_THREADS))
 
     def server_options(self, run):
         """Everything but where to listen and where the result goes."""
@@ -87,13 +123,16 @@ class Plan:
                 asked = run.cell.get(axis, usual)  # an older series lacks some
                 if asked != usual and (axis, run.cell["engine"]) != ("features", "epoll"):
                     options.append(f"{ASKED_BY[axis]}={asked}")
+            if self._needs_direct(run.cell) and run.cell["engine"] == "io_uring":
+                room = run.cell["connections"] * preflight.ROOM // preflight.USED
+                options += ["--max-connections", str(room)]
         if self.layout(run.cell).server:
             options += ["--cpus", ",".join(map(str, self.layout(run.cell).server))]
         return options
 
     def load_options(self, run, address, result_path):
         cell, layout = run.cell, self.layout(run.cell)
-        threads = cpus.loader_threads(self.settings, layout, cell["connections"])
+        threads = self.loader_threads(cell)
         options = ["--connect", address, "-c", str(cell["connections"]), "-s",
                    str(cell["size_bytes"]), "--depth", str(cell["depth"]),
                    "-d", f"{self.settings.duration_ms}ms", "--warmup",
@@ -120,7 +159,7 @@ def cpu_lines(plan):
     for threads, layout in plan.layouts.items():
         if isinstance(layout, str):
             continue
-        loader = cpus.loader_threads(plan.settings, layout, plan.most_connections())
+        loader = plan.loader_threads({"threads": threads, "connections": plan.most_connections()})
 
         def where(numbers):
             return "on CPU " + ",".join(map(str, numbers)) if numbers else "not pinned"

@@ -10,14 +10,16 @@ from bench.settings import DEFAULTS
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "scenarios"
 
 # The order in which --list shows them: from the quick one to the long ones.
-NAMES = ("quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k")
+NAMES = ("quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k",
+         "c100k")
 
 ENGINES = ("io_uring", "epoll")
 ORDERS = ("interleaved", "shuffled")
 
 # `axes`: {"engine": [...], ...}, as in settings.AXES. Times in ms.
 Scenario = collections.namedtuple(
-    "Scenario", "name title description vary base axes duration_ms warmup_ms repeats order")
+    "Scenario", "name title description vary base axes duration_ms warmup_ms repeats order "
+    "share_cpus")
 
 
 class Broken(Exception):
@@ -78,6 +80,12 @@ def order(text):
     return text
 
 
+def share_cpus(text):
+    if text not in ("apart", "shared"):
+        raise units.Bad(f'got "{text}", takes apart or shared')
+    return text == "shared"
+
+
 def duration_ms(text):
     """At least what has some intervals of the server's, from which its CPU time is taken."""
     value = units.time_ms(text)
@@ -100,7 +108,7 @@ AXIS_KEYS = {
 }
 
 
-KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order"}
+KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order", "cpus"}
 
 
 def check_in_flight(axes):
@@ -131,7 +139,8 @@ def read(path):
                                axes.get(key, DEFAULTS[axis]))
              for key, (axis, _, _) in AXIS_KEYS.items()},
             duration_ms(section["duration"]), units.time_ms(section["warmup"]),
-            units.whole(section["repeats"]), order(section["order"]))
+            units.whole(section["repeats"]), order(section["order"]),
+            share_cpus(section.get("cpus", "apart")))
     except (OSError, configparser.Error, KeyError, units.Bad) as error:
         raise Broken(f"{path}: {error}") from None
 

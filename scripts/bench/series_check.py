@@ -56,6 +56,7 @@ _CELL = {
 _OPTIONS = {
     "duration_ms": _whole(1),
     "warmup_ms": _whole(0),
+    "share_cpus": Rule("true or false", lambda value: type(value) is bool),
     "server": _one_of("local", "command", "running"),
     "loader_engine": _one_of("auto", *ENGINES),
     "loader_wait": _or("", _WAIT),
@@ -97,7 +98,7 @@ _SERIES = {
 
 # Keys that not every series has: those of a server that is ours, and what older runners did not
 # know.
-_MAY_BE_MISSING = {"digests", "loader_wait", *OF_THE_SERVER}
+_MAY_BE_MISSING = {"digests", "loader_wait", "share_cpus", *OF_THE_SERVER}
 
 
 def _refuse(where, value, takes):

@@ -30,6 +30,7 @@ class Settings:
     repeats: int
     order: str
     seed: int = None  # of a shuffled order
+    share_cpus: bool = False  # threads need no CPU each
     server: str = "local"  # or "command" (--server-cmd), or "running" (only --connect)
     loader_engine: str = "auto"
     loader_wait: str = ""  # empty: its own default
@@ -43,7 +44,7 @@ def from_scenario(scenario, overrides):
     """overrides: {field or axis: value}, as given on the command line."""
     settings = Settings(scenario.name, scenario.title, scenario.vary, scenario.base,
                         dict(scenario.axes), scenario.duration_ms, scenario.warmup_ms,
-                        scenario.repeats, scenario.order)
+                        scenario.repeats, scenario.order, share_cpus=scenario.share_cpus)
     if "duration_ms" in overrides:
         settings.warmup_ms = overrides["duration_ms"] // 5
     for key, value in overrides.items():
@@ -74,7 +75,7 @@ def to_json(settings):
     top = {key: getattr(settings, key) for key in _AT_THE_TOP}
     top["vary"] = _COMPARED_AS.get(settings.vary, settings.vary)
     top["options"] = {key: getattr(settings, key)
-                      for key in ("duration_ms", "warmup_ms", "server", "loader_engine",
+                      for key in ("duration_ms", "warmup_ms", "share_cpus", "server", "loader_engine",
                                   "loader_wait", "loader_threads", "server_cpus", "loader_cpus",
                                   "labels")}
     return top

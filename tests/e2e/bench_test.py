@@ -7,8 +7,8 @@ import sys
 import pytest
 
 sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
-from bench import (cpus, matrix, options, preflight, progress, scenario, series,  # noqa: E402
-                   servers, settings, units)
+from bench import (cpus, matrix, options, preflight, progress, runner, scenario,  # noqa: E402
+                   series, servers, settings, units)
 
 
 def settings_of(*arguments):
@@ -295,6 +295,17 @@ def test_threads_that_do_not_fit(where, threads):
         cpus.lay_out(where, settings_of(), threads)
 
 
+def test_threads_that_may_share_cpus_always_fit():
+    for where, threads, server, loader in (
+            (topology(4), 8, [3], [0, 1, 2]), (topology(8), 8, [6, 7], [0, 1, 2, 3, 4, 5]),
+            (topology(1), 8, [], []), (topology(32), 8, list(range(24, 32)), list(range(24)))):
+        found = cpus.lay_out(where, settings_of("c100k"), threads)
+        assert (found.server, found.loader) == (server, loader)
+    found = cpus.lay_out(topology(4), settings_of("c100k", "--server-cpus", "0,1",
+                                                  "--loader-cpus", "2", "--loader-threads", "8"), 8)
+    assert (found.server, found.loader) == ([0, 1], [2])
+
+
 def test_cpus_can_be_chosen():
     assert layout(topology(4), "--server-cpus", "0-1") == ([0], [1, 2, 3])
     assert layout(topology(4), "--server-cpus", "0-1", threads=2) == ([0, 1], [2, 3])
@@ -454,6 +465,35 @@ def test_limits_are_those_of_what_is_asked_for(tmp_path):
     assert [warning.id for warning in checked(tmp_path, few, connections=4_033)] == ["descriptors"]
     unlimited = {"proc/self/limits": "Max open files  1024  unlimited  files"}
     assert checked(tmp_path, unlimited, connections=4_000_000) == []
+
+
+def plan_of(root, *arguments):
+    """On 4 CPUs, with 20,000 descriptors."""
+    write(root, {**GOOD, "proc/self/limits": "Max open files  1024  20000  files"})
+    return runner.Plan(settings_of("c100k", *arguments), topology(4), preflight.Machine(root))
+
+
+@pytest.mark.parametrize("arguments, carried", [
+    ([], True), (["--threads", "7"], False), (["--features", "minimal"], False),
+    (["--features", "baseline+direct_descriptors"], True), (["--loader-threads", "7"], False),
+    (["--loader-engine", "epoll"], False), (["--connections", "100001"], False)])
+def test_each_thread_of_io_uring_carries_the_limit(tmp_path, arguments, carried):
+    plan = plan_of(tmp_path, "--engines", "io_uring", *arguments)
+    assert (plan.why_skipped(plan.runs[0].cell) is None) == carried
+    found = preflight.check(preflight.Machine(tmp_path), {0}, [], plan.most_connections(),
+                            threads=plan.fewest_carriers(), sleep=lambda _: None)
+    assert [warning.id for warning in found] == ([] if carried else ["descriptors"])
+
+
+def test_what_goes_beyond_descriptors_gets_room_and_threads(tmp_path):
+    plan = plan_of(tmp_path)
+    ours, theirs = plan.runs[0], plan.runs[1]
+    assert "20000 (" in plan.why_skipped(theirs.cell)  # epoll
+    assert "--max-connections 160000" in " ".join(plan.server_options(ours))
+    assert "-t 8" in " ".join(plan.load_options(ours, "host:7", "x"))
+    few = plan_of(tmp_path, "--connections", "10k").runs[0]
+    assert "--max-connections" not in plan.server_options(few)
+    assert "-t 3" in " ".join(plan.load_options(few, "host:7", "x"))
 
 
 def test_a_machine_is_known_again_but_not_by_name(tmp_path):

@@ -38,7 +38,8 @@ def test_scenarios_are_listed_in_a_line_each(run):
     ended = run([SCRIPTS / "run_bench.sh", "--list"])
     assert ended.code == 0 and ended.err == ""
     assert [line.split()[0] for line in ended.out.splitlines()] == [
-        "quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k"]
+        "quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k",
+        "c100k"]
     assert max(map(len, ended.out.splitlines())) <= 80
 
 

@@ -13,6 +13,7 @@ import programs
 from bench_project import (SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of,
                            wait_for_both)
 from conftest import require
+from direct_test import require_direct_descriptors
 from namespaces import deny_io_uring
 
 
@@ -77,6 +78,27 @@ def test_what_descriptors_do_not_allow_is_skipped_with_the_number(bench, run):
     assert [row[1] for row in rows(ended.out, "epoll")] == ["10", "1,000"]
     assert rows(ended.out, "epoll")[1][-2:] == ["not", "run"]
     assert "needs 1064 descriptors, the hard limit is 300" in ended.out
+
+
+def test_io_uring_goes_beyond_the_descriptors_with_a_table_for_each_thread(bench, run, validated):
+    require("io_uring")
+    require_direct_descriptors(run)
+
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+
+    ended = run([bench, "c100k", *SHORT, "--threads", "4", "--connections", "600,10k"],
+                prepare=prepare)
+    assert ended.code == 0, ended
+    assert [row[1] for row in rows(ended.out, "io_uring")] == ["600", "10,000"]
+    assert rows(ended.out, "io_uring")[0][-1] in ("valid", "suspect")
+    assert [row[-2:] for row in rows(ended.out, "epoll")] == 2 * [["not", "run"]]
+    assert "10064 descriptors, the hard limit is 300 for each of 4 threads" in ended.out
+    assert "needs 664 descriptors, the hard limit is 300 (" in ended.out
+    (server,) = map(validated, series_of(bench).glob("*.server.json"))
+    (load,) = map(validated, series_of(bench).glob("*.load.json"))
+    assert server["config"]["threads"] == load["config"]["threads"] == 4
+    assert server["totals"]["connections_open_max"] == 600
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
