@@ -13,6 +13,8 @@
 #include "base/status.h"
 #include "base/units.h"
 #include "compare/keys.h"
+#include "compare/names.h"
+#include "report/one_line.h"
 
 namespace ringecho::compare {
 namespace {
@@ -202,7 +204,7 @@ std::vector<std::string> DifferenceLines(const Comparison& comparison) {
     }
     std::vector<std::string> values;
     for (const std::string& value : difference.values) {
-      values.push_back(value.size() <= kValueMax ? value : value.substr(0, kValueMax) + "...");
+      values.push_back(report::OneLine(value, kValueMax));
     }
     lines.push_back(
         absl::StrCat("NOT EQUAL: ", difference.key, ": ", absl::StrJoin(values, " | ")));
@@ -223,21 +225,22 @@ std::string Wrap(std::string_view text, size_t columns, size_t indent) {
   std::string out;
   std::string line(first, ' ');
   bool fresh = true;  // no word in this line yet
-  for (absl::string_view word : absl::StrSplit(base::ToAbsl(text.substr(first)), ' ')) {
-    if (!fresh && line.size() + 1 + word.size() > columns) {
+  for (absl::string_view split : absl::StrSplit(base::ToAbsl(text.substr(first)), ' ')) {
+    std::string_view word = base::ToStd(split);
+    if (!fresh && Width(line) + 1 + Width(word) > columns) {
       absl::StrAppend(&out, line, "\n");
       line = std::string(indent, ' ');
       fresh = true;
     }
     if (!fresh) line += ' ';
     // A single word that is too long is broken where it has to be.
-    while (line.size() + word.size() > columns) {
-      const size_t fits = columns - line.size();
-      absl::StrAppend(&out, line, word.substr(0, fits), "\n");
-      word.remove_prefix(fits);
+    while (Width(line) + Width(word) > columns) {
+      const std::string_view fits = Head(word, columns - std::min(columns, Width(line)));
+      absl::StrAppend(&out, line, base::ToAbsl(fits), "\n");
+      word.remove_prefix(fits.size());
       line = std::string(indent, ' ');
     }
-    absl::StrAppend(&line, word);
+    line += word;
     fresh = false;
   }
   return out + line;

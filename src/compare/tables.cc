@@ -9,17 +9,11 @@
 #include "compare/format.h"
 #include "compare/judge.h"
 #include "compare/keys.h"
+#include "compare/names.h"
 #include "compare/statistics.h"
 
 namespace ringecho::compare {
 namespace {
-
-constexpr size_t kNameMax = 24;
-
-// The end of a long name tells more: paths, versions.
-std::string Short(const std::string& name) {
-  return name.size() <= kNameMax ? name : ".." + name.substr(name.size() - (kNameMax - 2));
-}
 
 std::string MetricTitle(const Metric& metric) {
   return absl::StrCat(metric.title,
@@ -44,7 +38,9 @@ std::vector<std::string> CellTexts(const Comparison& comparison, const Cell& cel
 Table ComparedTable(const Comparison& comparison, size_t metric) {
   const Metric& what = comparison.metrics[metric];
   const bool two = comparison.sides.size() == 2;
-  Table table{.title = MetricTitle(what), .headers = comparison.axes, .labels = 0, .rows = {}};
+  Table table{.title = MetricTitle(what), .headers = comparison.axes};
+  const std::vector<std::string> names = ShortNames(comparison.sides, table.legend);
+  if (two) table.legend.clear();  // its rows do not name them
   if (!two) table.headers.push_back(comparison.vary);
   table.labels = table.headers.size();
   constexpr size_t kHeaderMax = 12;
@@ -60,7 +56,7 @@ Table ComparedTable(const Comparison& comparison, size_t metric) {
   for (const Finding& finding : comparison.findings) {
     if (finding.metric != metric) continue;
     std::vector<std::string> row = CellTexts(comparison, comparison.cells[finding.cell]);
-    if (!two) row.push_back(Short(comparison.sides[finding.side]));
+    if (!two) row.push_back(names[finding.side]);
     row.push_back(FormatValue(what.unit, finding.base.value));
     row.push_back(FormatValue(what.unit, finding.median.value));
     row.push_back(FormatChange(finding.change));
@@ -79,10 +75,8 @@ std::string MedianText(const Comparison& comparison, const Cell& cell, size_t si
 }
 
 Table MedianTable(const Comparison& comparison, const Metric& metric) {
-  Table table{.title = MetricTitle(metric),
-              .headers = comparison.axes,
-              .labels = comparison.axes.size(),
-              .rows = {}};
+  Table table{
+      .title = MetricTitle(metric), .headers = comparison.axes, .labels = comparison.axes.size()};
   for (const char* header : {"median", "from", "to", "repeats"}) table.headers.emplace_back(header);
   for (const Cell& cell : comparison.cells) {
     const std::vector<double> samples = Samples(comparison, cell.by_side[0], metric);
@@ -187,13 +181,22 @@ class MatrixMaker {
     table.headers.push_back(absl::StrCat(row_, " \\ ", col_));
     table.labels = 1;
     const std::vector<std::string> cols = KeyValuesOf(col_);
-    for (const std::string& col : cols) table.headers.push_back(ValueText(col_, Short(col)));
-    for (const std::string& row : KeyValuesOf(row_)) {
+    for (const std::string& col : Names(col_, cols, table)) table.headers.push_back(col);
+    const std::vector<std::string> rows = KeyValuesOf(row_);
+    const std::vector<std::string> names = Names(row_, rows, table);
+    for (size_t i = 0; i < rows.size(); ++i) {
       std::vector<std::string>& out = table.rows.emplace_back();
-      out.push_back(ValueText(row_, Short(row)));
-      for (const std::string& col : cols) out.push_back(At(metric, side, row, col));
+      out.push_back(names[i]);
+      for (const std::string& col : cols) out.push_back(At(metric, side, rows[i], col));
     }
     return table;
+  }
+
+  static std::vector<std::string> Names(const std::string& key,
+                                        const std::vector<std::string>& values, Table& table) {
+    std::vector<std::string> names = ShortNames(values, table.legend);
+    for (std::string& name : names) name = ValueText(key, name);
+    return names;
   }
 
   static constexpr char kConstant[] = "all";
@@ -219,13 +222,13 @@ std::vector<Table> MetricTables(const Comparison& comparison) {
 Table OverallTable(const Comparison& comparison) {
   Table table{.title = "geometric mean of the ratios to the base",
               .headers = {comparison.vary},
-              .labels = 1,
-              .rows = {}};
+              .labels = 1};
+  const std::vector<std::string> names = ShortNames(comparison.sides, table.legend);
   for (const Metric& metric : comparison.metrics) {
     if (metric.judged) table.headers.push_back(metric.title);
   }
   for (size_t side = 1; side < comparison.sides.size(); ++side) {
-    std::vector<std::string> row = {Short(comparison.sides[side])};
+    std::vector<std::string> row = {names[side]};
     for (size_t metric = 0; metric < comparison.metrics.size(); ++metric) {
       if (!comparison.metrics[metric].judged) continue;
       std::string text = "-";

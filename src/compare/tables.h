@@ -11,11 +11,13 @@
 
 namespace ringecho::compare {
 
+// Every member has an initializer, so that one can be named without the others.
 struct Table {
-  std::string title;
-  std::vector<std::string> headers;
+  std::string title = {};
+  std::vector<std::string> headers = {};
   size_t labels = 0;  // so many columns at the left say what a row is about
-  std::vector<std::vector<std::string>> rows;  // as many cells as headers each
+  std::vector<std::vector<std::string>> rows = {};  // as many cells as headers each
+  std::vector<std::string> legend = {};  // one line each, of names that are no names: "#2 is ..."
 };
 
 // One table for each metric, those judged first: per cell and side the medians and the change, and

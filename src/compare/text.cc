@@ -6,19 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "compare/format.h"
+#include "compare/names.h"
 
 namespace ringecho::compare {
 namespace {
 
 constexpr size_t kColumns = 80;
 constexpr size_t kGap = 2;
-
-// As wide as its characters, not its bytes.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
 
 std::vector<size_t> Widths(const Table& table) {
   std::vector<size_t> widths;
@@ -105,6 +99,18 @@ std::vector<std::string> VerdictLines(const Comparison& comparison) {
   return lines;
 }
 
+// Heading, and names by which the tables call what has too long a name; each once.
+std::vector<std::string> OpeningLines(const Comparison& comparison, std::vector<Table> tables) {
+  std::vector<std::string> lines = HeadingLines(comparison);
+  tables.push_back(OverallTable(comparison));
+  for (const Table& table : tables) {
+    for (const std::string& line : table.legend) {
+      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
 // Characters that would be markup, and line breaks, escaped.
 std::string Escaped(std::string_view text) {
   std::string out;
@@ -136,7 +142,7 @@ void AddMarkdownTable(const Table& table, std::string& out) {
 
 std::string ToText(const Comparison& comparison, const std::vector<Table>& tables) {
   std::string out = Wrap(Title(comparison), kColumns, 2) + "\n";
-  for (const std::string& line : HeadingLines(comparison)) {
+  for (const std::string& line : OpeningLines(comparison, tables)) {
     absl::StrAppend(&out, Wrap(line, kColumns, 2), "\n");
   }
   for (const Table& table : tables) AddTable(table, out);
@@ -156,7 +162,7 @@ std::string ToText(const Comparison& comparison, const std::vector<Table>& table
 
 std::string ToMarkdown(const Comparison& comparison, const std::vector<Table>& tables) {
   std::string out = absl::StrCat("### ", Escaped(Title(comparison)), "\n\n");
-  for (const std::string& line : HeadingLines(comparison)) {
+  for (const std::string& line : OpeningLines(comparison, tables)) {
     absl::StrAppend(&out, Escaped(line), "  \n");
   }
   for (const Table& table : tables) AddMarkdownTable(table, out);

@@ -9,6 +9,7 @@
 #include "compare/compare.h"
 #include "compare/format.h"
 #include "compare/json.h"
+#include "compare/names.h"
 #include "compare/tables.h"
 #include "compare/text.h"
 #include "simulated.h"
@@ -24,7 +25,7 @@ using ::testing::Not;
 size_t Longest(const std::string& text) {
   size_t longest = 0;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    longest = std::max(longest, line.size());
+    longest = std::max(longest, Width(std::string(line)));
   }
   return longest;
 }
@@ -73,6 +74,10 @@ TEST(Wrap, BreaksAtSpacesAndLongWordsAnywhere) {
   EXPECT_EQ(Wrap("  one two three", 9, 4), "  one two\n    three");
   EXPECT_EQ(Wrap("abcdefghij", 4, 1), "abcd\n efg\n hij");
   EXPECT_EQ(Wrap("", 10, 2), "");
+  // Between characters, of which a line holds as many whatever their bytes.
+  EXPECT_EQ(Wrap("\u00e4\u00f6\u00fc\u20ac\U0001f600", 3, 1),
+            "\u00e4\u00f6\u00fc\n \u20ac\U0001f600");
+  EXPECT_EQ(Wrap("\u00e4\u00f6 \u00fc", 4, 1), "\u00e4\u00f6 \u00fc");
 }
 
 TEST(Text, SaysWhatWasComparedAndTheVerdict) {
@@ -102,6 +107,56 @@ TEST(Text, FitsAMail) {
     }
   }
   EXPECT_LE(Longest(Text(Compared(series))), 80U);
+}
+
+// A comparison of series of these names, base first.
+Comparison Named(const std::vector<std::string>& names) {
+  std::vector<Measurement> series;
+  for (const std::string& name : names) {
+    for (Measurement one : Grid({64}, {1}, 4)) {
+      one.series = name;
+      series.push_back(one);
+    }
+  }
+  return Compared(series);
+}
+
+TEST(Text, TellsSidesOfLongNamesApart) {
+  const std::string begin = "bench_results/20261123T08";
+  const std::string end = "-6.18.44-fc-v657-engines";
+  const Comparison comparison =
+      Named({begin + "1642Z" + end, begin + "2642Z" + end + "/", begin + "3642Z" + end});
+  for (const std::string& text :
+       {Text(comparison), ToMarkdown(comparison, MetricTables(comparison))}) {
+    EXPECT_THAT(text, AllOf(HasSubstr("20261123T082642Z"), HasSubstr("20261123T083642Z")));
+  }
+  const Table overall = OverallTable(comparison);
+  ASSERT_EQ(overall.rows.size(), 2U);
+  EXPECT_NE(overall.rows[0][0], overall.rows[1][0]);
+  EXPECT_LE(Longest(Text(comparison)), 80U);
+}
+
+TEST(Text, NumbersNamesThatCannotBeToldApart) {
+  const std::string end = std::string(40, 'x');
+  const Comparison comparison = Named({"a" + end, "b" + end, "c" + end});
+  for (const std::string& text :
+       {Text(comparison), ToMarkdown(comparison, MetricTables(comparison))}) {
+    EXPECT_THAT(text, AllOf(HasSubstr("#2 is b" + end), HasSubstr("#3 is c" + end)));
+  }
+  EXPECT_THAT(OverallTable(comparison).rows[1][0], testing::StartsWith("#3 "));
+  auto matrices = Matrices(comparison, "series", "engine");
+  ASSERT_TRUE(matrices.ok()) << matrices.status();
+  EXPECT_THAT(matrices->front().rows[2][0], testing::StartsWith("#3 "));
+  EXPECT_THAT(ToText(comparison, *matrices), HasSubstr("#1 is a" + end));
+}
+
+TEST(Text, CutsDifferencesBetweenCharacters) {
+  Comparison comparison;
+  std::string euros;
+  for (int i = 0; i < 30; ++i) euros += "\u20ac";
+  comparison.differences = {{.key = "key", .values = {"x" + euros, "y"}, .expected = false}};
+  EXPECT_THAT(DifferenceLines(comparison),
+              ElementsAre("NOT EQUAL: key: x" + euros.substr(0, 57) + "... | y"));
 }
 
 TEST(Text, ListsWhatWasLeftOutAndWhatDiffers) {
