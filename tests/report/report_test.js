@@ -6,8 +6,8 @@ const fs = require('node:fs');
 const test = require('node:test');
 const { Browser, playwright } = require('./browser.js');
 
-const PAGES = ['engines', 'open-loop', 'short', 'too-short', 'hostile', 'empty', 'tables'];
-const CHARTED = ['engines', 'open-loop', 'short', 'hostile'];
+const CHARTED = ['engines', 'open-loop', 'short', 'many', 'many-cells', 'hostile'];
+const PAGES = [...CHARTED, 'too-short', 'empty', 'tables'];
 
 // The colour of a canvas's corner, and how many of its pixels have another one.
 async function looks(page, id) {
@@ -38,7 +38,8 @@ async function unseen(page, id) {
     });
     copy.drawImage(canvas, 0, 0);
     const { data } = copy.getImageData(left, top, width, height);
-    const colors = new Map(datasets.map(({ borderColor }) => [borderColor, 0]));
+    const shown = datasets.filter(({ behind }) => !behind);
+    const colors = new Map(shown.map(({ borderColor }) => [borderColor, 0]));
     for (const color of colors.keys()) {
       const wanted = [1, 3, 5].map((from) => parseInt(color.slice(from, from + 2), 16));
       for (let at = 0; at < data.length; at += 4) {
@@ -47,7 +48,7 @@ async function unseen(page, id) {
         }
       }
     }
-    return datasets.filter(({ borderColor, data: { length } }) => (
+    return shown.filter(({ borderColor, data: { length } }) => (
       length > 0 && colors.get(borderColor) < 5)).map(({ label }) => label);
   }, id);
 }
@@ -131,7 +132,7 @@ function declare(browser) {
     }
   }));
 
-  for (const name of ['engines', 'open-loop']) {
+  for (const name of ['engines', 'open-loop', 'many', 'many-cells']) {
     const title = `the tables of ${name} have the numbers of its charts`;
     test(title, within, opened(name, {}, async (page) => {
       const found = await page.evaluate(() => {
@@ -158,6 +159,53 @@ function declare(browser) {
       }
     }));
   }
+
+  // How the series of a chart and its legend are drawn, as far as people can tell them apart.
+  const drawn = (page, id) => page.evaluate((figure) => {
+    const chart = Chart.getChart(document.querySelector(`#${figure} canvas`));
+    return {
+      series: chart.data.datasets.filter(({ behind }) => !behind).map(
+        ({ label, borderColor, borderDash, pointStyle, pointRotation }) => (
+          { label, look: [borderColor, borderDash, pointStyle, pointRotation].join(' ') })),
+      behind: chart.data.datasets.filter(({ behind }) => behind).length,
+      legend: chart.options.plugins.legend.display
+        ? chart.legend.legendItems.map(({ text }) => text) : [],
+      // A label of the axis that names sides, where there is one.
+      rows: chart.options.sideways ? chart.scales.y.ticks.map(({ label }) => label) : [],
+      height: chart.scales.y.height,
+    };
+  }, id);
+
+  test('many sides are named beside their bars and dots', within, opened('many', {},
+    async (page) => {
+      for (const id of ['throughput', 'cpu', 'repeats', 'floor', 'epoll']) {
+        const { rows, legend, height } = await drawn(page, id);
+        assert.strictEqual(rows.length, id === 'epoll' ? 15 : 16, id);
+        assert.strictEqual(rows.at(-1), 'set 15', id);
+        assert.deepStrictEqual(legend, [], id);
+        assert.ok(height / rows.length >= 18, `${id}: ${height}`);
+      }
+    }));
+
+  test('no two of many lines look the same', within, opened('many-cells', {}, async (page) => {
+    for (const id of ['throughput', 'percentiles', 'rate-over-time']) {
+      const { series, behind, legend } = await drawn(page, id);
+      const sides = new Map(series.map(({ label, look }) => [look, label]));
+      assert.strictEqual(sides.size, 7, id);
+      assert.ok(behind >= 9, `${id}: ${behind}`);
+      assert.strictEqual(legend.length, 8, legend.join());
+      assert.strictEqual(legend[0], 'epoll');
+      assert.strictEqual(legend.at(-1), '9 more, named when pointed at');
+    }
+  }));
+
+  test('there are as many colours as the page was told', within, opened('many', {},
+    async (page) => {
+      const counts = await page.evaluate(() => [
+        Math.max(...JSON.parse(document.getElementById('data').textContent).colors) + 1,
+        ...Object.values(THEMES).map(({ sides }) => sides.length), MARKERS.length, DASHES.length]);
+      assert.deepStrictEqual(counts, [7, 7, 7, 7, 7]);
+    }));
 
   test('charts follow the colour scheme', within, opened('engines', {}, async (page) => {
     assert.strictEqual((await looks(page, 'throughput')).corner, LIGHT);

@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -139,10 +141,59 @@ json ToJson(const Chart& chart) {
           {"categories", chart.categories},
           {"series", series},
           {"bands", bands},
-          {"reference", Rounded(chart.reference)}};
+          {"reference", Rounded(chart.reference)},
+          {"reference_label", chart.reference_label},
+          {"sideways", chart.sideways}};
+}
+
+// The points of one category of such a chart, each series a category.
+Chart TurnedCell(const Chart& chart, size_t cell, const std::string& vary,
+                 const std::string& base) {
+  Chart turned;
+  turned.label = chart.label;
+  turned.x = {vary, Scale::kCategory, Quantity::kCount};
+  turned.y = chart.y;
+  turned.reference = chart.reference;
+  turned.reference_label = chart.reference_label;
+  turned.sideways = true;
+  turned.series = {{chart.y.title, 1, false, {}}};
+  for (const Series& side : chart.series) {
+    const auto row = static_cast<double>(turned.categories.size());
+    bool any = false;
+    for (Point point : side.points) {
+      if (static_cast<size_t>(point.x) != cell) continue;
+      if (std::isnan(turned.reference) && side.name == base) {
+        turned.reference = point.y;
+        turned.reference_label = base;
+      }
+      point.x = row;
+      turned.series[0].points.push_back(std::move(point));
+      any = true;
+    }
+    if (any) turned.categories.push_back(side.name);
+  }
+  return turned;
 }
 
 }  // namespace
+
+std::vector<Chart> Turned(const std::vector<Chart>& charts, const std::string& vary,
+                          const std::string& base) {
+  std::vector<Chart> all;
+  for (const Chart& chart : charts) {
+    const size_t cells = chart.categories.size();
+    for (size_t cell = 0; cell < cells; ++cell) {
+      Chart turned = TurnedCell(chart, cell, vary, base);
+      if (turned.categories.empty()) continue;
+      if (cells > 1) {
+        const std::string& name = chart.categories[cell];
+        turned.label = charts.size() > 1 ? absl::StrCat(chart.label, ", ", name) : name;
+      }
+      all.push_back(std::move(turned));
+    }
+  }
+  return all;
+}
 
 std::string FigureHtml(const Figure& figure, bool charts) {
   if (figure.charts.empty()) return absl::StrCat("<p>", Escape(figure.instead), "</p>\n");
@@ -169,8 +220,11 @@ std::string FigureHtml(const Figure& figure, bool charts) {
   return out + "</div>\n</figure>\n";
 }
 
-std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides) {
-  json out = {{"sides", sides}, {"figures", json::array()}};
+std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides,
+                        const std::vector<std::optional<size_t>>& colors) {
+  json slots = json::array();
+  for (const auto& color : colors) slots.push_back(color ? json(*color) : json(nullptr));
+  json out = {{"sides", sides}, {"colors", slots}, {"figures", json::array()}};
   for (const Figure& figure : figures) {
     if (figure.charts.empty()) continue;
     json charts = json::array();

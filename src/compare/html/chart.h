@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,11 @@ struct Chart {
   std::vector<std::string> categories;
   std::vector<Series> series;
   std::vector<Band> bands;
-  double reference = kNan;  // a horizontal line; NaN: none
+  double reference = kNan;  // a line across at this y; NaN: none
+  std::string reference_label;
+  // The categories stand below one another and y runs to the right: of many sides the names are
+  // read where the bars are. Such a chart has a single series.
+  bool sideways = false;
 };
 
 enum class Draw : uint8_t { kLines, kDots, kBars };
@@ -67,12 +72,20 @@ struct Figure {
   std::vector<Chart> charts;
 };
 
+// Of charts with a category per cell and a series per side: a chart per cell with a category per
+// side, sideways. `vary` is what the sides differ in, `base` the name of the one whose value
+// becomes the reference line of charts without one.
+std::vector<Chart> Turned(const std::vector<Chart>& charts, const std::string& vary,
+                          const std::string& base);
+
 // HTML. With `charts` there is a canvas and, for the script to show, the controls; without, only
 // the tables. Everything is escaped.
 std::string FigureHtml(const Figure& figure, bool charts);
 
-// For a <script type="application/json"> element: no "<" in it, invalid UTF-8 replaced.
-std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides);
+// For a <script type="application/json"> element: no "<" in it, invalid UTF-8 replaced. `colors`
+// are those of the sides, see ColorsOf.
+std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<std::string>& sides,
+                        const std::vector<std::optional<size_t>>& colors);
 
 }  // namespace ringecho::compare::html
 

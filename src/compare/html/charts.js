@@ -5,12 +5,15 @@
 // After Okabe and Ito's colours, moved until they stand out from the page and any two differ by a
 // Delta-E 2000 of 10 with every kind of colour vision (tests/report/palette_test.js). The base is
 // a neutral one; markers and dashes, as many as there are colours, say the same again.
+// Sides without a colour are `others`: there, but behind.
 const THEMES = {
   light: {
+    others: '#c3c8ce',
     page: '#ffffff', text: '#1b1f24', muted: '#5b6470', line: '#d9dde3', band: '#eceff3',
     sides: ['#596068', '#1064d1', '#d4691f', '#09805e', '#b0568f', '#795a00', '#2a8fc4'],
   },
   dark: {
+    others: '#4a525c',
     page: '#14171b', text: '#e6e9ed', muted: '#a0a9b5', line: '#353c45', band: '#23282e',
     sides: ['#c5c9ce', '#1e87d9', '#e88538', '#2ec492', '#cf89b7', '#efcb50', '#90a9ff'],
   },
@@ -21,7 +24,7 @@ const MARKERS = [
   ['triangle', 90], ['triangle', 270],
 ];
 const DASHES = [
-  [6, 4], [], [2, 3], [10, 3, 2, 3], [14, 4], [1, 5], [8, 3, 2, 3, 2, 3],
+  [6, 4], [], [2, 3], [10, 3, 2, 3], [14, 4], [4, 8], [8, 3, 2, 3, 2, 3],
 ];
 
 const thousands = (value) => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
@@ -55,14 +58,26 @@ const formatted = (axis, value) => FORMATS[axis.quantity](value);
 
 const isNumber = (value) => typeof value === 'number';
 
-// A point as the data has it: [x, y, low, high, hollow, text].
+// A point as the data has it: [x, y, low, high, hollow, text]. Where it is drawn, x and y, may
+// differ from `at` and `value`.
 function toPoint([x, y, low, high, hollow, text]) {
-  return { x, y, at: x, low, high, hollow: Boolean(hollow), text };
+  return { x, y, at: x, value: y, low, high, hollow: Boolean(hollow), text };
+}
+
+// Repeats stand on both sides of their row.
+function turn(points) {
+  const seen = new Map();
+  for (const point of points) {
+    const repeat = seen.get(point.at) || 0;
+    seen.set(point.at, repeat + 1);
+    point.x = point.value;
+    point.y = point.at + (isNumber(point.low) ? 0 : ((repeat * 2) % 5 - 2) * 0.09);
+  }
 }
 
 // Sides that share an x are drawn beside each other, or their intervals would hide one another.
 function spreadOut(chart, points, side, sides) {
-  const offset = side - (sides - 1) / 2;
+  const offset = (side - (sides - 1) / 2) * Math.min(1, 7 / sides);
   if (chart.x.scale === 'category') {
     const width = Math.min(0.6 / sides, 0.22);
     const seen = new Map();
@@ -88,36 +103,53 @@ const POINTS_OF_A_LINE = 4;
 const isCrowded = (chart, sides) => (
   manyLines(chart, sides) || chart.series.some((series) => series.points.length > 40));
 
-const isMarkerless = (chart, points, sides) => (
-  isCrowded(chart, sides) && points.length >= POINTS_OF_A_LINE);
-const allMarkerless = (chart, sides) => (
-  chart.series.every((series) => isMarkerless(chart, series.points, sides)));
+const isMarkerless = (figure, chart, points, sides) => (
+  figure.draw === 'lines' && isCrowded(chart, sides) && points.length >= POINTS_OF_A_LINE);
+const allMarkerless = (figure, chart, sides) => (
+  chart.series.every((series) => isMarkerless(figure, chart, series.points, sides)));
+
+function radiusOf(markerless, behind) {
+  if (markerless) return 0;
+  return behind ? 2 : 4.5;
+}
 
 function toDataset(figure, chart, series, sides, theme) {
   const points = series.points.map(toPoint).filter((point) => isNumber(point.y));
-  if (figure.draw !== 'bars') spreadOut(chart, points, series.side, sides.length);
-  const color = theme.sides[series.side % theme.sides.length];
-  const markerless = isMarkerless(chart, points, sides);
+  const bars = figure.draw === 'bars';
+  if (chart.sideways && !bars) turn(points);
+  else if (!bars) spreadOut(chart, points, series.side, sides.length);
+  const slot = chart.sideways ? 1 : sides[series.side].color;
+  const behind = slot === null;
+  const color = behind ? theme.others : theme.sides[slot];
+  // Where the names are on the axis, colour has nothing to tell but which is the base.
+  const colorOf = (point) => (
+    chart.sideways && point && chart.categories[point.at] === sides[0].name
+      ? theme.sides[0] : color);
+  const markerless = isMarkerless(figure, chart, points, sides);
   // Where dashes tell metrics apart, markers have to do for the sides.
   const metrics = chart.series.some((other) => other.dashed);
-  const dashes = metrics ? [] : DASHES[series.side % DASHES.length];
-  const [shape, rotation] = MARKERS[series.side % MARKERS.length];
-  const fill = (point) => (point && point.hollow ? theme.page : color);
+  const dashes = metrics || behind ? [] : DASHES[slot];
+  const [shape, rotation] = MARKERS[behind ? 1 : slot];
+  const fill = (point) => (point && point.hollow ? theme.page : colorOf(point));
   return {
     label: series.name,
     series,
-    data: figure.draw === 'bars' ? byCategory(chart, points) : points,
+    behind,
+    order: behind ? 1 : 0,
+    data: bars ? byCategory(chart, points) : points,
     showLine: figure.draw === 'lines',
     borderColor: color,
-    backgroundColor: figure.draw === 'bars' ? color : (context) => fill(context.raw),
-    pointBorderColor: color,
+    backgroundColor: (context) => (bars ? colorOf(context.raw) : fill(context.raw)),
+    pointBorderColor: points.map(colorOf),
     pointBackgroundColor: points.map(fill),
     pointStyle: shape,
     pointRotation: rotation,
-    pointRadius: markerless ? 0 : 4.5,
+    pointRadius: radiusOf(markerless, behind),
     pointHoverRadius: markerless ? 4 : 6,
     pointBorderWidth: 1.5,
-    borderWidth: { bars: 0, dots: 2, lines: manyLines(chart, sides) ? 1.25 : 2 }[figure.draw],
+    borderWidth: {
+      bars: 0, dots: 2, lines: behind || manyLines(chart, sides) ? 1.25 : 2,
+    }[figure.draw],
     borderDash: series.dashed ? [3, 4] : dashes,
     maxBarThickness: 36,
     clip: 6,  // a marker at the edge is drawn as a whole
@@ -154,7 +186,6 @@ function decadeTicks(min, max) {
 }
 
 function xTicks(chart, xs) {
-  if (chart.x.scale === 'category') return chart.categories.map((_, value) => ({ value }));
   if (chart.x.quantity === 'tail') {
     return [{ value: 1 }, { value: 2 }, ...multiples([1], 10, Math.max(...xs))];
   }
@@ -170,23 +201,33 @@ function scaleBase(axis, theme) {
   };
 }
 
-function xScale(figure, chart, theme) {
+// The axis that has the categories of bars, or of a sideways chart.
+function categoryScale(figure, chart, theme) {
   const base = scaleBase(chart.x, theme);
+  base.title.display = false;
+  base.grid.display = chart.sideways && figure.draw !== 'bars';
+  if (chart.sideways) {
+    base.ticks.autoSkip = false;
+    base.ticks.color = theme.text;
+  }
   if (figure.draw === 'bars') {
     delete base.ticks.callback;
-    base.title.display = false;
-    return { ...base, type: 'category', labels: chart.categories.map(shortened), grid: { display: false } };
+    return { ...base, type: 'category', labels: chart.categories.map(shortened) };
   }
+  base.min = -0.5;
+  base.max = chart.categories.length - 0.5;
+  base.reverse = chart.sideways;
+  base.afterBuildTicks = (axis) => { axis.ticks = chart.categories.map((_, value) => ({ value })); };
+  base.ticks.callback = (value) => shortened(chart.categories[value] || '');
+  return base;
+}
+
+function xScale(chart, theme) {
+  const base = scaleBase(chart.x, theme);
   const xs = chart.series.flatMap((series) => series.points.map((point) => point[0]));
   const low = Math.min(...xs);
   const high = Math.max(...xs);
-  if (chart.x.scale === 'category') {
-    base.min = -0.5;
-    base.max = chart.categories.length - 0.5;
-    base.title.display = false;
-    base.grid.display = false;
-    base.ticks.callback = (value) => shortened(chart.categories[value] || '');
-  } else if (chart.x.scale === 'logarithmic') {
+  if (chart.x.scale === 'logarithmic') {
     const margin = chart.x.quantity === 'tail' ? 1 : 1.3;
     base.min = low / margin;
     base.max = high * margin;
@@ -196,7 +237,7 @@ function xScale(figure, chart, theme) {
   }
   if (chart.x.scale !== 'linear') {
     base.afterBuildTicks = (axis) => { axis.ticks = xTicks(chart, xs); };
-    base.ticks.autoSkip = chart.x.scale === 'category';
+    base.ticks.autoSkip = false;
   }
   return base;
 }
@@ -221,9 +262,16 @@ function yScale(chart, theme) {
   return base;
 }
 
+function scales(figure, chart, theme) {
+  const along = chart.x.scale === 'category'
+    ? categoryScale(figure, chart, theme) : xScale(chart, theme);
+  const values = yScale(chart, theme);
+  return chart.sideways ? { x: values, y: along } : { x: along, y: values };
+}
+
 function textOf(chart, point) {
   if (point.text) return point.text;
-  const text = formatted(chart.y, point.y);
+  const text = formatted(chart.y, point.value);
   if (!isNumber(point.low)) return text;
   return `${text} (${formatted(chart.y, point.low)} to ${formatted(chart.y, point.high)})`;
 }
@@ -241,11 +289,21 @@ function tooltip(chart) {
   };
 }
 
-// One entry per way of drawing: the repeats of a side have one together.
-function legend(chart, sides, theme) {
-  const same = (a, b) => a.side === b.side && a.dashed === b.dashed;
+// One entry per way of drawing: the repeats of a side have one together, and so have all sides
+// that have no colour.
+function legend(figure, chart, sides, theme) {
+  const isBehind = ({ side }) => sides[side].color === null;
+  const same = (a, b) => (
+    isBehind(a) ? isBehind(b) : a.side === b.side && a.dashed === b.dashed);
   const isFirst = (series) => chart.series.find((other) => same(other, series)) === series;
+  const others = new Set(chart.series.filter(isBehind).map(({ side }) => side)).size;
+  const textOfEntry = ({ series, label }) => {
+    if (isBehind(series)) return `${others} more, named when pointed at`;
+    return chart.series.filter((other) => same(other, series)).length > 1
+      ? sides[series.side].name : label;
+  };
   return {
+    display: !chart.sideways,
     align: 'start',
     onClick: () => {},
     labels: {
@@ -253,16 +311,16 @@ function legend(chart, sides, theme) {
       usePointStyle: true,
       padding: 16,
       boxHeight: 7,
-      pointStyleWidth: allMarkerless(chart, sides) ? 26 : undefined,
-      generateLabels: ({ data }) => data.datasets.filter(({ series }) => isFirst(series)).map(
-        (dataset) => ({
-          text: chart.series.filter((other) => same(other, dataset.series)).length > 1
-            ? sides[dataset.series.side] : dataset.label,
+      pointStyleWidth: allMarkerless(figure, chart, sides) ? 26 : undefined,
+      // The one for the others is the last.
+      generateLabels: ({ data }) => data.datasets.filter(({ series }) => isFirst(series))
+        .sort((a, b) => a.order - b.order).map((dataset) => ({
+          text: textOfEntry(dataset),
           fontColor: theme.text,
           fillStyle: dataset.borderColor,
           strokeStyle: dataset.borderColor,
           lineWidth: 2,
-          rotation: dataset.pointRotation,
+          rotation: dataset.pointRadius === 0 ? 0 : dataset.pointRotation,
           // A line without markers is known by its dashes.
           pointStyle: dataset.pointRadius === 0 ? 'line' : dataset.pointStyle,
           lineDash: dataset.pointRadius === 0 ? dataset.borderDash.map((dash) => dash / 2) : [],
@@ -271,9 +329,41 @@ function legend(chart, sides, theme) {
   };
 }
 
+// Above the line, as near to it as the chart's ends leave room.
+function nameReference(ctx, chart, area, at, theme) {
+  const text = shortened(chart.reference_label);
+  ctx.font = `12px ${Chart.defaults.font.family}`;
+  const half = ctx.measureText(text).width / 2;
+  ctx.fillStyle = theme.muted;
+  ctx.textAlign = 'center';
+  ctx.textBaseline = 'bottom';
+  ctx.fillText(text, Math.max(Math.min(at, area.right - half), area.left + half), area.top - 5);
+}
+
+// Across the chart, with its name where there is nothing beside the line that says it.
+function drawReference({ ctx, chartArea: area, scales: { x, y } }, chart, theme) {
+  if (!isNumber(chart.reference)) return;
+  const at = Math.round((chart.sideways ? x : y).getPixelForValue(chart.reference)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = theme.text;
+  ctx.setLineDash([4, 4]);
+  ctx.beginPath();
+  if (chart.sideways) {
+    nameReference(ctx, chart, area, at, theme);
+    ctx.moveTo(at, area.top - 4);
+    ctx.lineTo(at, area.bottom);
+  } else {
+    ctx.moveTo(area.left, at);
+    ctx.lineTo(area.right, at);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 // Everything behind the data: the page's colour, so that a saved picture is not transparent, bands
-// and the reference line.
-function backdrop(chart, theme) {
+// and the reference line; bars that begin at one end would hide that.
+function backdrop(figure, chart, theme) {
+  const before = figure.draw !== 'bars';
   return {
     id: 'backdrop',
     beforeDraw({ ctx, width, height }) {
@@ -282,7 +372,8 @@ function backdrop(chart, theme) {
       ctx.fillRect(0, 0, width, height);
       ctx.restore();
     },
-    beforeDatasetsDraw({ ctx, chartArea: area, scales: { x, y } }) {
+    beforeDatasetsDraw(drawing) {
+      const { ctx, chartArea: area, scales: { x } } = drawing;
       ctx.save();
       for (const band of chart.bands) {
         const from = x.getPixelForValue(band.from);
@@ -294,43 +385,43 @@ function backdrop(chart, theme) {
         ctx.font = `12px ${Chart.defaults.font.family}`;
         ctx.fillText(band.label, from + 6, area.top + 6, Math.max(to - from - 8, 1));
       }
-      if (isNumber(chart.reference)) {
-        const at = Math.round(y.getPixelForValue(chart.reference)) + 0.5;
-        ctx.strokeStyle = theme.muted;
-        ctx.setLineDash([4, 4]);
-        ctx.beginPath();
-        ctx.moveTo(area.left, at);
-        ctx.lineTo(area.right, at);
-        ctx.stroke();
-      }
       ctx.restore();
+      if (before) drawReference(drawing, chart, theme);
+    },
+    afterDatasetsDraw(drawing) {
+      if (!before) drawReference(drawing, chart, theme);
     },
   };
 }
 
-// Intervals, in front of lines and behind nothing.
+// Intervals, in front of lines and behind nothing. Those of sides without a colour are left out.
 const errorBars = {
   id: 'errorBars',
   beforeDatasetDraw(chart, { meta }) {
-    const { ctx, scales: { y } } = chart;
-    const { data, borderColor } = chart.data.datasets[meta.index];
+    const { ctx, scales: { x, y } } = chart;
+    const dataset = chart.data.datasets[meta.index];
+    const { sideways } = chart.options;
+    const scale = sideways ? x : y;
+    if (dataset.behind) return;
     ctx.save();
-    ctx.strokeStyle = borderColor;
     ctx.lineWidth = 1.5;
-    ctx.beginPath();
     meta.data.forEach((element, index) => {
-      const point = data[index];
+      const point = dataset.data[index];
       if (!point || !isNumber(point.low) || !isNumber(point.high)) return;
-      const top = y.getPixelForValue(point.high);
-      const bottom = y.getPixelForValue(point.low);
-      ctx.moveTo(element.x, top);
-      ctx.lineTo(element.x, bottom);
-      for (const end of [top, bottom]) {
-        ctx.moveTo(element.x - 4, end);
-        ctx.lineTo(element.x + 4, end);
+      ctx.strokeStyle = element.options.borderColor;
+      // Along the interval, and across it.
+      const at = sideways ? element.y : element.x;
+      const line = (from, to, across, beyond) => (sideways
+        ? [[from, across], [to, beyond]] : [[across, from], [beyond, to]]);
+      const ends = [point.low, point.high].map((value) => scale.getPixelForValue(value));
+      ctx.beginPath();
+      for (const [from, to] of [line(...ends, at, at),
+        ...ends.map((end) => line(end, end, at - 4, at + 4))]) {
+        ctx.moveTo(...from);
+        ctx.lineTo(...to);
       }
+      ctx.stroke();
     });
-    ctx.stroke();
     ctx.restore();
   },
 };
@@ -347,21 +438,26 @@ const legendGap = {
   },
 };
 
-// The configuration of one chart of a figure; `sides` are their names.
+// The configuration of one chart of a figure; `sides` have a name and a colour, an index or null.
 function chartConfig(figure, chart, sides, theme) {
+  const bars = figure.draw === 'bars';
+  const keys = chart.sideways ? ['value', 'at'] : ['at', 'value'];
   return {
-    type: figure.draw === 'bars' ? 'bar' : 'scatter',
+    type: bars ? 'bar' : 'scatter',
     data: {
       datasets: chart.series.map((series) => toDataset(figure, chart, series, sides, theme)),
     },
     options: {
       animation: false,
       maintainAspectRatio: false,
-      parsing: figure.draw === 'bars' ? { xAxisKey: 'at', yAxisKey: 'y' } : undefined,
+      sideways: chart.sideways,
+      indexAxis: chart.sideways && bars ? 'y' : 'x',
+      parsing: bars ? { xAxisKey: keys[0], yAxisKey: keys[1] } : undefined,
       interaction: { mode: 'nearest', intersect: false },
-      scales: { x: xScale(figure, chart, theme), y: yScale(chart, theme) },
+      layout: { padding: { top: chart.sideways ? 12 : 0 } },
+      scales: scales(figure, chart, theme),
       plugins: {
-        legend: legend(chart, sides, theme),
+        legend: legend(figure, chart, sides, theme),
         tooltip: tooltip(chart),
         title: {
           display: false, text: [figure.title, chart.label].filter(Boolean).join(': '),
@@ -369,6 +465,6 @@ function chartConfig(figure, chart, sides, theme) {
         },
       },
     },
-    plugins: [backdrop(chart, theme), errorBars, legendGap],
+    plugins: [backdrop(figure, chart, theme), errorBars, legendGap],
   };
 }

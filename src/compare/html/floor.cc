@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "compare/html/figures.h"
 
 namespace ringecho::compare::html {
@@ -89,16 +91,17 @@ double EpollCost(const Comparison& comparison, size_t cell, size_t side, size_t 
   return cost ? cost->value : kNan;
 }
 
-// `reference(cell, side)` is NaN where there is none.
+// `name` is what the reference is. `reference(cell, side)` is NaN where there is none.
 template <class Reference>
-void AddChart(const Comparison& comparison, std::string_view title, Reference reference,
+void AddChart(const Comparison& comparison, std::string_view name, Reference reference,
               Figure& figure) {
   const auto metric = MetricIndex(comparison, kCost);
   if (!metric) return;
   Chart chart;
   chart.x = {"cell", Scale::kCategory, Quantity::kCount};
-  chart.y = {std::string(title), Scale::kLinear, Quantity::kTimes};
+  chart.y = {absl::StrCat("multiple of ", base::ToAbsl(name)), Scale::kLinear, Quantity::kTimes};
   chart.reference = 1;
+  chart.reference_label = name;
   for (const Cell& cell : comparison.cells) chart.categories.push_back(CellLabel(comparison, cell));
   for (size_t side = 0; side < comparison.sides.size(); ++side) {
     Series series{comparison.sides[side], side, false, {}};
@@ -115,6 +118,10 @@ void AddChart(const Comparison& comparison, std::string_view title, Reference re
     if (!series.points.empty()) chart.series.push_back(std::move(series));
   }
   if (!chart.series.empty()) figure.charts.push_back(std::move(chart));
+  if (HasManySides(comparison)) {
+    figure.charts = Turned(figure.charts, comparison.vary, comparison.sides[0]);
+    figure.choice = "Show";
+  }
 }
 
 }  // namespace
@@ -129,7 +136,7 @@ Figure FloorFigure(const Comparison& comparison) {
       "beyond half of the floor is the price of waiting and of many connections. Lower is better.";
   figure.draw = Draw::kBars;
   AddChart(
-      comparison, "multiple of the floor",
+      comparison, "the floor",
       [&](size_t cell, size_t side, size_t) {
         return FloorOf(comparison, comparison.cells[cell], side);
       },
@@ -146,7 +153,7 @@ Figure EpollFigure(const Comparison& comparison) {
       "cell; lower is better.";
   figure.draw = Draw::kBars;
   AddChart(
-      comparison, "multiple of epoll",
+      comparison, "epoll",
       [&](size_t cell, size_t side, size_t metric) {
         return EpollCost(comparison, cell, side, metric);
       },

@@ -111,8 +111,8 @@ std::string Scripts(const Comparison& comparison, const std::vector<Section>& se
     figures.insert(figures.end(), section.figures.begin(), section.figures.end());
   }
   return absl::StrCat("<script type=\"application/json\" id=\"data\">",
-                      FiguresJson(figures, comparison.sides), "</script>\n", Script(chart_js),
-                      Script(kChartsScript), Script(kPageScript));
+                      FiguresJson(figures, comparison.sides, ColorsOf(comparison)), "</script>\n",
+                      Script(chart_js), Script(kChartsScript), Script(kPageScript));
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 // is printed; the selection of a chart; saving as PNG. Without it the tables are all there.
 
 (() => {
-  const { sides, figures } = JSON.parse(document.getElementById('data').textContent);
+  const { sides: names, colors, figures } = JSON.parse(
+    document.getElementById('data').textContent);
+  const sides = names.map((name, index) => ({ name, color: colors[index] }));
   const dark = window.matchMedia('(prefers-color-scheme: dark)');
   const print = window.matchMedia('print');
   let printing = print.matches;
@@ -43,7 +45,15 @@
       const name = [this.figure.title, chart.label].filter(Boolean).join(', ');
       this.canvas.setAttribute('aria-label', `${name}; the table below has the numbers`);
       if (this.chart) this.chart.destroy();
+      this.makeRoom(chart);
       this.chart = new Chart(this.canvas, chartConfig(this.figure, chart, sides, theme()));
+    }
+
+    // A row for each category of a sideways chart.
+    makeRoom({ sideways, categories }) {
+      const holder = this.canvas.parentElement;
+      holder.classList.toggle('rows', sideways);
+      if (sideways) holder.style.setProperty('--height', `${categories.length * 1.5 + 5}rem`);
     }
 
     // With its title, and sharp enough for a slide.

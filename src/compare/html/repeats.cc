@@ -45,6 +45,7 @@ Figure RepeatsFigure(const Comparison& comparison) {
     chart.x = {"cell", Scale::kCategory, Quantity::kCount};
     chart.y = {chart.label + " against the base's median", Scale::kLinear, Quantity::kChange};
     chart.reference = 0;
+    chart.reference_label = comparison.sides.empty() ? "" : comparison.sides[0];
     for (const Cell& cell : comparison.cells) {
       chart.categories.push_back(CellLabel(comparison, cell));
     }
@@ -56,6 +57,10 @@ Figure RepeatsFigure(const Comparison& comparison) {
       if (!series.points.empty()) chart.series.push_back(std::move(series));
     }
     if (!chart.series.empty()) figure.charts.push_back(std::move(chart));
+  }
+  if (HasManySides(comparison)) {
+    figure.charts = Turned(figure.charts, comparison.vary, comparison.sides[0]);
+    figure.choice = "Show";
   }
   return figure;
 }

@@ -126,6 +126,10 @@ Figure ScalingFigure(const Comparison& comparison, std::string_view metric, std:
     figure.draw = Draw::kDots;
     Chart chart = ChartPerCell(comparison, *index);
     if (!chart.series.empty()) figure.charts.push_back(std::move(chart));
+    if (HasManySides(comparison)) {
+      figure.charts = Turned(figure.charts, comparison.vary, comparison.sides[0]);
+      figure.choice = "Show";
+    }
     return figure;
   }
   figure.title = absl::StrCat(described.title, " against ", AxisTitle(axis));

@@ -1,6 +1,7 @@
 #include "compare/html/view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -143,6 +144,27 @@ std::vector<CellGroup> GroupCells(const Comparison& comparison, std::string_view
     }
   }
   return groups;
+}
+
+bool HasManySides(const Comparison& comparison) { return comparison.sides.size() > kColors; }
+
+std::vector<std::optional<size_t>> ColorsOf(const Comparison& comparison) {
+  const size_t sides = comparison.sides.size();
+  std::vector<double> change(sides, 0);
+  for (const Overall& overall : comparison.overall) {
+    if (!comparison.metrics[overall.metric].judged || !(overall.ratio > 0)) continue;
+    change[overall.side] = std::max(change[overall.side], std::abs(std::log(overall.ratio)));
+  }
+  std::vector<size_t> ranked;
+  for (size_t side = 1; side < sides; ++side) ranked.push_back(side);
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [&](size_t a, size_t b) { return change[a] > change[b]; });
+  if (HasManySides(comparison)) ranked.resize(kColors - 1);
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::optional<size_t>> colors(sides);
+  if (sides > 0) colors[0] = 0;
+  for (size_t i = 0; i < ranked.size(); ++i) colors[ranked[i]] = i + 1;
+  return colors;
 }
 
 double Median(std::vector<double> values) {

@@ -54,6 +54,16 @@ struct CellGroup {
 };
 std::vector<CellGroup> GroupCells(const Comparison& comparison, std::string_view free);
 
+// charts.js has so many colours.
+inline constexpr size_t kColors = 7;
+
+// More sides than colours: they are told apart by their names or not at all.
+bool HasManySides(const Comparison& comparison);
+
+// The colour of each side, an index. Of many sides only the base and those that differ most from it
+// in a judged metric have one, the others are background.
+std::vector<std::optional<size_t>> ColorsOf(const Comparison& comparison);
+
 // The median; NaN of nothing.
 double Median(std::vector<double> values);
 

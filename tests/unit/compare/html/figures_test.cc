@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -304,6 +305,50 @@ TEST(EpollFigure, IsAbsentWithoutEpoll) {
   EXPECT_THAT(EpollFigure(comparison).charts, IsEmpty());
 }
 
+TEST(ManySides, ArePutBelowOneAnotherInsteadOfColoured) {
+  const Comparison comparison = ManySidesFixture(1);
+  for (const Figure& figure :
+       {ScalingFigure(comparison, "messages_per_s", "throughput"), FloorFigure(comparison)}) {
+    ASSERT_THAT(figure.charts, SizeIs(1)) << figure.id;
+    const Chart& chart = figure.charts[0];
+    EXPECT_TRUE(chart.sideways);
+    EXPECT_EQ(chart.categories, comparison.sides);
+    ASSERT_THAT(chart.series, SizeIs(1));
+    EXPECT_THAT(chart.series[0].points, SizeIs(16));
+  }
+  const Chart rate = ScalingFigure(comparison, "messages_per_s", "throughput").charts[0];
+  const Finding& finding = FindingOf(comparison, 0, "messages_per_s");
+  EXPECT_EQ(rate.reference, finding.base.value);
+  EXPECT_EQ(rate.reference_label, "epoll");
+  EXPECT_EQ(rate.series[0].points[1].low, finding.median.low);
+}
+
+TEST(ManySides, HaveAChartPerCell) {
+  const Comparison comparison = ManySidesFixture(2);
+  const Figure epoll = EpollFigure(comparison);
+  EXPECT_THAT(Labels(epoll), ElementsAre("64 connections", "1,000 connections"));
+  EXPECT_THAT(epoll.charts[1].categories, SizeIs(15));  // without epoll itself
+  EXPECT_EQ(epoll.charts[1].categories[0], "set 1");
+  EXPECT_EQ(epoll.charts[1].reference, 1);
+  const Figure repeats = RepeatsFigure(comparison);
+  ASSERT_THAT(repeats.charts, SizeIs(8));
+  EXPECT_EQ(repeats.charts[1].label, "messages/s, 1,000 connections");
+  EXPECT_THAT(repeats.charts[1].series[0].points, SizeIs(80));
+  // Lines stay lines.
+  const Figure scaling = ScalingFigure(comparison, "messages_per_s", "throughput");
+  EXPECT_FALSE(scaling.charts.at(0).sideways);
+  EXPECT_THAT(scaling.charts[0].series, SizeIs(16));
+}
+
+TEST(ManySides, LeaveColoursToTheBaseAndThoseThatDifferMost) {
+  std::vector<std::optional<size_t>> expected(16);
+  expected[0] = 0;
+  for (size_t side = 10; side < 16; ++side) expected[side] = side - 9;
+  EXPECT_EQ(ColorsOf(ManySidesFixture(2)), expected);
+  EXPECT_THAT(ColorsOf(OpenLoopFixture()), ElementsAre(0, 1, 2));
+  EXPECT_THAT(ColorsOf(Comparison()), IsEmpty());
+}
+
 Figure SmallFigure() {
   Figure figure;
   figure.id = "small";
@@ -358,11 +403,12 @@ TEST(FigureHtml, IsItsSentenceWhereThereAreNoCharts) {
   figure.charts.clear();
   figure.instead = "Nothing <here>.";
   EXPECT_EQ(FigureHtml(figure, true), "<p>Nothing &lt;here&gt;.</p>\n");
-  EXPECT_THAT(FiguresJson({figure}, {"a"}), HasSubstr("\"figures\":[]"));
+  EXPECT_THAT(FiguresJson({figure}, {"a"}, {0}), HasSubstr("\"figures\":[]"));
 }
 
 TEST(FiguresJson, CannotEndItsScriptElementAndKeepsTheValues) {
-  const std::string text = FiguresJson({SmallFigure()}, {"a</script>", "b<!--\xff"});
+  const std::string text =
+      FiguresJson({SmallFigure()}, {"a</script>", "b<!--\xff"}, {0, std::nullopt});
   EXPECT_THAT(text, Not(HasSubstr("<")));
   const nlohmann::json json = nlohmann::json::parse(text);
   EXPECT_EQ(json["sides"][0], "a</script>");

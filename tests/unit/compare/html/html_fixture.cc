@@ -314,6 +314,39 @@ Comparison OpenLoopFixture() {
   return comparison;
 }
 
+Comparison ManySidesFixture(size_t cells) {
+  constexpr size_t kSides = 16;
+  constexpr int64_t kConnections[] = {64, 1000};
+  Comparison comparison;
+  comparison.vary = "features";
+  comparison.sides = {"epoll"};
+  for (size_t side = 1; side < kSides; ++side) {
+    comparison.sides.push_back(absl::StrCat("set ", side));
+  }
+  if (cells > 1) comparison.axes = {"connections"};
+  comparison.metrics = Metrics();
+  Source random(4);
+  for (size_t at = 0; at < cells; ++at) {
+    Cell cell{{}, std::vector<std::vector<size_t>>(kSides)};
+    if (cells > 1) cell.values = {std::to_string(kConnections[at])};
+    for (size_t side = 0; side < kSides; ++side) {
+      const double cost = 1 + 0.05 * static_cast<double>(side);
+      const Plan plan{.engine = side == 0 ? "epoll" : "io_uring",
+                      .connections = kConnections[at],
+                      .rate = 100e3 / cost,
+                      .median_ns = 600e3 * cost,
+                      .cpu_ns = 9e3 * cost};
+      for (size_t repeat = 0; repeat < 5; ++repeat) {
+        cell.by_side[side].push_back(comparison.measurements.size());
+        comparison.measurements.push_back(MakeMeasurement(plan, repeat, random));
+      }
+    }
+    comparison.cells.push_back(std::move(cell));
+  }
+  AddFindings(comparison);
+  return comparison;
+}
+
 Comparison HostileFixture(const std::string& markup) {
   Comparison comparison;
   comparison.vary = "label." + markup;

@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
                   Write(folder / "open-loop.html", ToHtml(OpenLoopFixture())) &&
                   Write(folder / "short.html", ToHtml(ShortRunsFixture(1, 2))) &&
                   Write(folder / "too-short.html", ToHtml(ShortRunsFixture(1, 4))) &&
+                  Write(folder / "many.html", ToHtml(ManySidesFixture(1))) &&
+                  Write(folder / "many-cells.html", ToHtml(ManySidesFixture(2))) &&
                   Write(folder / "hostile.html", ToHtml(HostileFixture(markup))) &&
                   Write(folder / "empty.html", ToHtml(Comparison())) &&
                   Write(folder / "tables.html", html::Page(EnginesFixture(), html::Embedded()));
