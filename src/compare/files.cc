@@ -138,6 +138,13 @@ bool IsComparison(const std::string& path) {
   return json.ok() && json->contains("schema") && (*json)["schema"] == "ringecho.comparison";
 }
 
+// What nobody named: into a pipe that is found there nobody would write, and reading would not end.
+absl::Status CheckFound(const std::string& path) {
+  std::error_code error;
+  if (fs::is_regular_file(path, error)) return absl::OkStatus();  // through symbolic links
+  return absl::InvalidArgumentError(absl::StrCat(path, ": is no file"));
+}
+
 absl::Status ReadFolder(const std::string& path, Series& series) {
   std::error_code error;
   std::vector<fs::path> files;
@@ -147,11 +154,7 @@ absl::Status ReadFolder(const std::string& path, Series& series) {
   }
   if (error) return base::ErrnoStatus(error.value(), absl::StrCat("read ", path));
   std::sort(files.begin(), files.end());
-  for (const fs::path& file : files) {
-    if (fs::is_regular_file(file, error)) continue;  // through symbolic links
-    // Nobody would write into a pipe that is found there, and reading would not end.
-    return absl::InvalidArgumentError(absl::StrCat(file.string(), ": is no file"));
-  }
+  for (const fs::path& file : files) RINGECHO_RETURN_IF_ERROR(CheckFound(file));
   std::vector<NamedResult> results;
   for (const fs::path& file : files) {
     if (file.filename() == kSeriesFile) {
@@ -182,6 +185,7 @@ absl::Status ReadOne(const std::string& path, const std::vector<std::string>& al
   results.push_back({Stem(path), *std::move(result)});
   const std::string beside = Stem(path) + ".server.json";
   if (absl::EndsWith(path, ".load.json") && fs::exists(beside, error)) {
+    RINGECHO_RETURN_IF_ERROR(CheckFound(beside));
     absl::StatusOr<Result> server = report::ReadResult(beside);
     if (!server.ok()) return server.status();
     results.push_back({Stem(path), *std::move(server)});

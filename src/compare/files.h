@@ -28,6 +28,7 @@ struct Series {
 //
 // Hidden files and comparisons written by this program are passed over; any other JSON in a folder
 // that is no result is an error, because leaving out what cannot be read would change the answer.
+// What is found, not named, has to be a file: a pipe is an error and not waited for.
 // Errors are one line, naming the file and the field, as report::ReadResult has them.
 absl::StatusOr<std::vector<Series>> ReadSeries(const std::vector<std::string>& paths);
 

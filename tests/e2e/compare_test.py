@@ -475,6 +475,11 @@ def test_a_pipe_among_the_files_is_not_waited_for(series, compare):
     folder = series("a", repeats=1)
     os.mkfifo(folder / "b.load.json")
     assert_refused(compare(folder), folder / "b.load.json", "no file")
+    alone = series("b", repeats=1)
+    (alone / "000-epoll.server.json").unlink()
+    os.mkfifo(alone / "000-epoll.server.json")
+    assert_refused(compare(folder, alone / "000-epoll.load.json"), "b.load.json")
+    assert_refused(compare(alone / "000-epoll.load.json"), "000-epoll.server.json", "no file")
 
 
 def test_what_is_not_there_is_told(compare, tmp_path):

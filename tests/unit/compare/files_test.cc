@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -92,6 +93,12 @@ TEST_F(Files, AFileBringsItsOtherEnd) {
     ASSERT_EQ(series->size(), 1U);
     EXPECT_TRUE(series->front().measurements[0].load && series->front().measurements[0].server);
   }
+}
+
+TEST_F(Files, APipeBesideAFileIsNotWaitedFor) {
+  Write("a.load.json", report::ToJson(*MadeAt("2026-01-31T12:00:01Z").load));
+  ASSERT_EQ(mkfifo(Path("a.server.json").c_str(), 0600), 0);
+  EXPECT_THAT(ErrorOf({Path("a.load.json")}), HasSubstr("a.server.json: is no file"));
 }
 
 TEST_F(Files, WhatCannotBeReadIsNamed) {
