@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -130,14 +132,16 @@ void NoteSuspects(const std::vector<Entry>& entries, Comparison& comparison) {
   size_t suspects = 0;
   for (const Entry& entry : entries) {
     bool suspect = false;
+    std::set<std::string> failed;  // of either end, or of both
     for (const Result* result : ResultsOf(comparison.measurements[entry.measurement])) {
       if (result->validity.verdict == report::Verdict::kValid) continue;
       suspect = true;
       for (const report::Check& check : result->validity.checks) {
-        if (!check.ok) ++checks[check.id];
+        if (!check.ok) failed.insert(check.id);
       }
     }
     if (suspect) ++suspects;
+    for (const std::string& id : failed) ++checks[id];
   }
   if (suspects == 0) return;
   std::vector<std::string> parts;

@@ -471,6 +471,17 @@ TEST(OneSide, IsFineForATableOfMedians) {
   EXPECT_THAT(comparison->findings, IsEmpty());
 }
 
+TEST(Validity, ACheckThatFailedAtBothEndsCountsOnce) {
+  std::vector<Measurement> all = TwoEngines(3);
+  const report::Validity stolen = {report::Verdict::kSuspect, {{"steal", false, 1, 0, "stolen"}}};
+  for (size_t i = 0; i < 2; ++i) all[i].load->validity = all[i].server->validity = stolen;
+  all[2].server->validity = stolen;
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->notes,
+              Contains("3 of 6 measurements are suspect but count: steal 3"));
+}
+
 TEST(Validity, HalfARunIsLeftOut) {
   std::vector<Measurement> all = TwoEngines(5);
   all[0].load.reset();
