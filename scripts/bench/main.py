@@ -75,7 +75,7 @@ def _settings_of(given):
     overrides = dict(given.overrides)
     if not given.resume:
         found = settings_.from_scenario(scenario.by_name(given.scenario or "engines"), overrides)
-        scenario.check_in_flight(found.axes)
+        _check_together(found, overrides)
         if found.order == "shuffled" and "seed" not in overrides:
             found.seed = time.time_ns() % 1_000_000_000
         return found, None, None
@@ -96,6 +96,21 @@ def _settings_of(given):
         raise Usage(f"{options.option_of(key)}: differs from that of {folder.name}; leave it out "
                     "to resume")
     return settings, folder, document
+
+
+def _check_together(settings, overrides):
+    """What the scenario and the options make of each other."""
+    scenario.check_in_flight(settings.axes)
+    for key in ("duration_ms", "warmup_ms"):
+        if settings.sessions and key in overrides:
+            raise Usage(f"{options.option_of(key)}: cannot be combined with sessions, which end a "
+                        "run by themselves")
+    most = max(settings.axes["connections"])
+    if 0 < settings.sessions < most:
+        raise Usage(f"--sessions: got {settings.sessions}, takes at least as many as --connections "
+                    f"({most})")
+    if not settings.sessions and "messages" in overrides:
+        raise Usage("--messages: takes --sessions, too")
 
 
 def _preflight(plan, machine, average):
@@ -139,7 +154,7 @@ def _dry_run(plan, given, executables, document):
             planned.append({"cell": run.cell, "seconds": None})
             _print_commands(plan, server, run, given.connect or "127.0.0.1:PORT", executables)
     left = progress.estimate_s(plan.settings, document["runs"] if document else planned, planned)
-    print(f"{units.count(len(planned), 'run')} of {units.time_text(plan.settings.duration_ms)}, "
+    print(f"{units.count(len(planned), 'run')} of {progress.run_text(plan.settings)}, "
           f"about {units.seconds_left(left)}; nothing was run")
 
 

@@ -36,6 +36,9 @@ How:
   --quick               the scenario quick: less than a minute
   --duration TIME       measured in each run, at least 500ms
   --warmup TIME         before that [a fifth of --duration]
+  --sessions N          instead of them: connections in all of each run, which
+                        come and go, as many at a time as --connections says
+  --messages N          of each session [1]
   --repeats N           runs of each cell
   --order NAME          interleaved: A B, B A, A B ..., or shuffled
   --seed N              of a shuffled order [by the clock]
@@ -121,6 +124,8 @@ _OVERRIDES = {
     "--loader-wait": ("loader_wait", scenario.wait),
     "--duration": ("duration_ms", scenario.duration_ms),
     "--warmup": ("warmup_ms", units.time_ms),
+    "--sessions": ("sessions", units.whole),
+    "--messages": ("messages", units.whole),
     "--repeats": ("repeats", lambda text: units.whole(text, most=10_000)),
     "--order": ("order", scenario.order),
     "--seed": ("seed", _seed),

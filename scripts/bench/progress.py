@@ -1,13 +1,22 @@
 """How long a series takes: from what it asks for, and then from what its runs took."""
 import statistics
 
+from bench import units
+
 # Starting both programs and calibrating them, stopping, draining: until a run has been measured.
 GUESS_S = 1.0
 GUESS_PER_CONNECTION_S = 0.0001
+GUESS_SESSIONS_PER_S = 15_000
+
+
+def run_text(settings):
+    """What ends each run: "4s", "40,000 sessions"."""
+    return units.count(settings.sessions, "session") if settings.sessions else \
+        units.time_text(settings.duration_ms)
 
 
 def asked_s(settings):
-    """What every run takes at least."""
+    """What every run takes at least; sessions take as long as they take."""
     return (settings.warmup_ms + settings.duration_ms) / 1000
 
 
@@ -27,7 +36,8 @@ def estimate_s(settings, runs, remaining):
         if connections in besides:
             return statistics.median(besides[connections])
         if not besides:
-            return GUESS_S + GUESS_PER_CONNECTION_S * connections
+            return GUESS_S + GUESS_PER_CONNECTION_S * connections + \
+                settings.sessions / GUESS_SESSIONS_PER_S
         nearest = min(besides, key=lambda known: abs(known - connections))
         more = GUESS_PER_CONNECTION_S * max(0, connections - nearest)
         return statistics.median(besides[nearest]) + more

@@ -14,6 +14,7 @@ from bench.settings import ASKED_BY, DEFAULTS
 # A run that takes so much longer than it was asked to hangs. Ten retries of a connect that times
 # out are well within it.
 PATIENCE_S = 300
+SLOWEST_PER_S = 1000  # messages of sessions
 
 # The server's intervals, from which its CPU time within the measure phase is taken.
 SERVER_INTERVAL = "100ms"
@@ -134,15 +135,20 @@ class Plan:
         cell, layout = run.cell, self.layout(run.cell)
         threads = self.loader_threads(cell)
         options = ["--connect", address, "-c", str(cell["connections"]), "-s",
-                   str(cell["size_bytes"]), "--depth", str(cell["depth"]),
-                   "-d", f"{self.settings.duration_ms}ms", "--warmup",
-                   f"{self.settings.warmup_ms}ms", "--engine", self.settings.loader_engine,
+                   str(cell["size_bytes"]), "--depth", str(cell["depth"]), *self._until(),
+                   "--engine", self.settings.loader_engine,
                    "-t", str(threads), "-q", "--json", result_path, *self._naming(run)]
         if self.settings.loader_wait:
             options += ["--wait", self.settings.loader_wait]
         if layout.loader:
             options += ["--cpus", ",".join(map(str, layout.loader[:threads]))]
         return options
+
+    def _until(self):
+        """What ends a run."""
+        if self.settings.sessions:
+            return ["--sessions", str(self.settings.sessions), "-n", str(self.settings.messages)]
+        return ["-d", f"{self.settings.duration_ms}ms", "--warmup", f"{self.settings.warmup_ms}ms"]
 
     def _naming(self, run):
         options = ["--series", self.series_id, "--repeat", str(run.repeat), "--order",
@@ -227,7 +233,7 @@ class Runner:
             say(f"nothing is left to run in {self.folder}")
             return not series_.of_status(self.document, series_.FAILED)
         say(f"{units.count(len(remaining), 'run')} of "
-            f"{units.time_text(self.plan.settings.duration_ms)}, about {units.seconds_left(left)}; "
+            f"{progress.run_text(self.plan.settings)}, about {units.seconds_left(left)}; "
             f"results in {self.folder}")
         for number, entry in enumerate(remaining, 1):
             run = by_index[entry["order_index"]]
@@ -289,7 +295,9 @@ class Runner:
         options = self.plan.load_options(run, address, self._path(run, "load.json"))
         with open(log_path, "wb") as log:
             loader = self._programs.start([str(self._load), *options], log)
-        limit = progress.asked_s(self.plan.settings) + PATIENCE_S
+        settings_ = self.plan.settings
+        limit = PATIENCE_S + progress.asked_s(settings_) + \
+            settings_.sessions * settings_.messages / SLOWEST_PER_S
         code = self._programs.wait(loader, limit)
         if code is None:
             self._programs.end(loader)

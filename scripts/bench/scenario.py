@@ -11,7 +11,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "scenarios"
 
 # The order in which --list shows them: from the quick one to the long ones.
 NAMES = ("quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k",
-         "c100k")
+         "c100k", "churn")
 
 ENGINES = ("io_uring", "epoll")
 ORDERS = ("interleaved", "shuffled")
@@ -19,7 +19,7 @@ ORDERS = ("interleaved", "shuffled")
 # `axes`: {"engine": [...], ...}, as in settings.AXES. Times in ms.
 Scenario = collections.namedtuple(
     "Scenario", "name title description vary base axes duration_ms warmup_ms repeats order "
-    "share_cpus")
+    "share_cpus sessions messages")
 
 
 class Broken(Exception):
@@ -108,7 +108,8 @@ AXIS_KEYS = {
 }
 
 
-KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order", "cpus"}
+KEYS = {"title", "description", "vary", "base", "duration", "warmup", "repeats", "order", "cpus",
+        "sessions", "messages"}
 
 
 def check_in_flight(axes):
@@ -122,6 +123,20 @@ def check_in_flight(axes):
 def axis_values(key, text):
     _, parse, taken = AXIS_KEYS[key]
     return units.parts(text, parse, taken)
+
+
+def _times(section):
+    """(duration, warm-up) in ms; a run of sessions has none."""
+    if "sessions" in section:
+        return 0, 0
+    return duration_ms(section["duration"]), units.time_ms(section["warmup"])
+
+
+def _sessions(section):
+    """(sessions, messages of each); without sessions 0."""
+    if "sessions" not in section:
+        return 0, 1
+    return units.whole(section["sessions"]), units.whole(section.get("messages", "1"))
 
 
 def read(path):
@@ -138,9 +153,8 @@ def read(path):
             {axis: axis_values(key, axes[key] if axis not in DEFAULTS else
                                axes.get(key, DEFAULTS[axis]))
              for key, (axis, _, _) in AXIS_KEYS.items()},
-            duration_ms(section["duration"]), units.time_ms(section["warmup"]),
-            units.whole(section["repeats"]), order(section["order"]),
-            share_cpus(section.get("cpus", "apart")))
+            *_times(section), units.whole(section["repeats"]), order(section["order"]),
+            share_cpus(section.get("cpus", "apart")), *_sessions(section))
     except (OSError, configparser.Error, KeyError, units.Bad) as error:
         raise Broken(f"{path}: {error}") from None
 

@@ -54,8 +54,10 @@ _CELL = {
 }
 
 _OPTIONS = {
-    "duration_ms": _whole(1),
+    "duration_ms": _whole(0),
     "warmup_ms": _whole(0),
+    "sessions": _whole(0, 9_999_999),
+    "messages": _whole(1, 9_999_999),
     "share_cpus": Rule("true or false", lambda value: type(value) is bool),
     "server": _one_of("local", "command", "running"),
     "loader_engine": _one_of("auto", *ENGINES),
@@ -98,7 +100,8 @@ _SERIES = {
 
 # Keys that not every series has: those of a server that is ours, and what older runners did not
 # know.
-_MAY_BE_MISSING = {"digests", "loader_wait", "share_cpus", *OF_THE_SERVER}
+_MAY_BE_MISSING = {"digests", "loader_wait", "sessions", "messages", "share_cpus",
+                   *OF_THE_SERVER}
 
 
 def _refuse(where, value, takes):
@@ -142,6 +145,8 @@ def check(document):
     for where, known in (("options", _OPTIONS), ("axes", _CELL)):
         for key in sorted(set(document[where]) - set(known)):
             raise Wrong(f"{where}.{_word(key)}: this script does not know it")
+    if not document["options"]["duration_ms"] and not document["options"].get("sessions"):
+        _refuse("options.duration_ms", 0, "a time, or sessions beside it")
     for axis, values in document["axes"].items():
         if not values or any(values.count(value) > 1 for value in values):
             _refuse(f"axes.{axis}", values, "each value once")

@@ -30,6 +30,8 @@ class Settings:
     repeats: int
     order: str
     seed: int = None  # of a shuffled order
+    sessions: int = 0  # of a run, instead of its duration
+    messages: int = 1  # of a session
     share_cpus: bool = False  # threads need no CPU each
     server: str = "local"  # or "command" (--server-cmd), or "running" (only --connect)
     loader_engine: str = "auto"
@@ -44,7 +46,10 @@ def from_scenario(scenario, overrides):
     """overrides: {field or axis: value}, as given on the command line."""
     settings = Settings(scenario.name, scenario.title, scenario.vary, scenario.base,
                         dict(scenario.axes), scenario.duration_ms, scenario.warmup_ms,
-                        scenario.repeats, scenario.order, share_cpus=scenario.share_cpus)
+                        scenario.repeats, scenario.order, share_cpus=scenario.share_cpus,
+                        sessions=scenario.sessions, messages=scenario.messages)
+    if "sessions" in overrides:
+        settings.duration_ms = settings.warmup_ms = 0
     if "duration_ms" in overrides:
         settings.warmup_ms = overrides["duration_ms"] // 5
     for key, value in overrides.items():
@@ -75,7 +80,8 @@ def to_json(settings):
     top = {key: getattr(settings, key) for key in _AT_THE_TOP}
     top["vary"] = _COMPARED_AS.get(settings.vary, settings.vary)
     top["options"] = {key: getattr(settings, key)
-                      for key in ("duration_ms", "warmup_ms", "share_cpus", "server", "loader_engine",
+                      for key in ("duration_ms", "warmup_ms", "sessions", "messages",
+                                  "share_cpus", "server", "loader_engine",
                                   "loader_wait", "loader_threads", "server_cpus", "loader_cpus",
                                   "labels")}
     return top

@@ -2,6 +2,7 @@
 and whether by chance, is for ringecho-compare to say."""
 import collections
 import statistics
+import textwrap
 
 from bench import results
 from bench import series as series_
@@ -158,10 +159,13 @@ def heading_lines(table):
         words.append(f"{config['depth']} in flight per connection")
     if "connections" not in table.shown:
         words.append(units.count(config["connections"], "connection"))
-    if config.get("duration_ns") is not None:  # runs may be bounded by messages instead
+    if config.get("sessions"):
+        words.append(f"{units.count(config['sessions'], 'session')} of "
+                     f"{units.count(config['messages_per_connection'], 'message')}")
+    elif config.get("duration_ns") is not None:  # runs may be bounded by messages instead
         words.append(f"{config['duration_ns'] / 1e9:g} s measured")
     words.append(f"median of {units.count(repeats, 'repeat')}")
-    yield ", ".join(words)
+    yield from textwrap.wrap(", ".join(words), 80)
     yield ""
 
 

@@ -39,7 +39,8 @@ def place(document, path, value):
 DAMAGES = [
     ("repeats", "two"), ("repeats", True), ("repeats", 0), ("repeats", 10_000),
     ("options.duration_ms", None), ("options.warmup_ms", -1), ("options.server", "weird"),
-    ("options.server", "running"), ("options.labels", ["x"]), ("options.labels", [7]),
+    ("options.duration_ms", 0), ("options.sessions", -1), ("options.messages", 0),
+    ("options.share_cpus", 1), ("options.server", "running"), ("options.labels", ["x"]), ("options.labels", [7]),
     ("options.server_cpus", "0"), ("options.server_cpus", [-1]), ("options.loader_wait", "sleep"),
     ("options.loader_threads", 1e3), ("options.colour", 1), ("options", []),
     ("runs", "nothing"), ("runs", {}), ("runs", []), ("cpus_by_threads", "nothing"),
@@ -85,6 +86,7 @@ def test_a_series_of_nothing_but_brackets_is_one_line(tmp_path, capsys):
 @pytest.mark.parametrize("arguments", [
     [], ["--connect", "host:7"], ["--features", "best,-recv_bundle+incremental_buffers"],
     ["--wait", "spin,hybrid:50us", "--buffer-size", "default,64k", "--size", "64,4k"],
+    ["--sessions", "10k", "--messages", "3"],
     ["--order", "shuffled", "--seed", "3", "--label", "a=b=c", "--loader-wait", "spin"]])
 def test_what_the_runner_writes_is_as_it_should_be(tmp_path, arguments):
     document = made(*arguments)

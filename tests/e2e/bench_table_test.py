@@ -219,6 +219,15 @@ def test_runs_bounded_by_messages_have_no_duration(tmp_path):
                for line in table.text(tmp_path))
 
 
+def test_runs_of_sessions_say_how_many(tmp_path):
+    load = load_result(64)
+    load["config"].update(duration_ns=None, sessions=40_000, messages_per_connection=1)
+    write(tmp_path, 0, server_result(), load)
+    lines = table.text(tmp_path)
+    assert "40,000 sessions of 1 message, median of 1 repeat" in " ".join(lines)
+    assert max(map(len, lines)) <= 80
+
+
 def test_doubts_are_named(tmp_path):
     for repeat in range(3):
         failed = ["loader_cpu"] if repeat else []

@@ -69,6 +69,19 @@ def test_options_take_the_place_of_the_scenarios():
     assert settings_of("--warmup", "1s").duration_ms == settings_of().duration_ms
 
 
+def test_sessions_take_the_place_of_a_duration():
+    found = settings_of("--sessions", "10k", "--messages", "3", "--connections", "64")
+    assert (found.sessions, found.messages, found.duration_ms, found.warmup_ms) == (10_000, 3, 0, 0)
+    assert settings_of("churn").messages == 1
+    assert settings_of().sessions == 0
+    runs = [{"cell": run.cell, "seconds": None} for run in matrix.runs(found)[:1]]
+    assert progress.run_text(found) == "10,000 sessions"
+    # Guessed, and then as the others took.
+    assert 1.5 < progress.estimate_s(found, runs, runs) < 3
+    made = [{"cell": runs[0]["cell"], "seconds": 7.0}]
+    assert progress.estimate_s(found, made, runs) == pytest.approx(7.0)
+
+
 def test_features_that_go_together_are_run_together():
     found = settings_of("features", "--features", "best,-recv_bundle+incremental_buffers,minimal")
     assert found.axes["features"] == ["best", "-recv_bundle,+incremental_buffers", "minimal"]

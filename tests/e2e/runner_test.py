@@ -39,7 +39,7 @@ def test_scenarios_are_listed_in_a_line_each(run):
     assert ended.code == 0 and ended.err == ""
     assert [line.split()[0] for line in ended.out.splitlines()] == [
         "quick", "engines", "sizes", "depth", "threads", "features", "wait", "c10k",
-        "c100k"]
+        "c100k", "churn"]
     assert max(map(len, ended.out.splitlines())) <= 80
 
 
@@ -136,6 +136,20 @@ def test_features_are_compared_for_each_size_of_the_servers_buffers(bench, run, 
     assert compared.code == 0, compared
     cells = json.loads(compared.out)["cells"]
     assert [cell["values"]["server.buffer_size_bytes"] for cell in cells] == ["8192", "65536"]
+
+
+def test_connections_come_and_go(bench, run, validated):
+    ended = run([bench, "churn", "--no-build", "--repeats", "1", "--engines", "epoll",
+                 "--connections", "8", "--sessions", "3k", "--messages", "2"])
+    assert ended.code == 0, ended
+    folder = series_of(bench)
+    load, server = (validated(next(folder.glob(f"*.{role}.json"))) for role in ("load", "server"))
+    assert load["totals"]["sessions_completed"] == server["totals"]["connections"] == 3_000
+    assert load["totals"]["messages"] == 6_000
+    assert load["config"]["connections"] == 8
+    assert "3,000 sessions of 2 messages" in ended.out
+    assert "1 run of 3,000 sessions, about" in ended.err
+    assert "-" not in rows(ended.out, "epoll")[0]
 
 
 def test_a_shuffled_order_is_made_and_recorded(bench, run):
