@@ -1,4 +1,4 @@
-"""What a command line asks for. Exit codes: 0 good, 1 not, 2 usage, 130 interrupted.
+"""What a command line asks for. Exit codes: 0 good, 1 not, 2 usage or files, 130 interrupted.
 
 run_bench.sh calls twice: first with FIRST, which does what needs no programs and otherwise answers
 TO_BUILD or TO_RUN, and then to measure.
@@ -115,7 +115,8 @@ def _check_together(settings, overrides):
 
 def _preflight(plan, machine, average):
     return preflight.check(machine, plan.used_cpus(), plan.notes(), plan.most_connections(),
-                           threads=plan.fewest_carriers(), remote=plan.settings.server != "local", average=average)
+                           threads=plan.fewest_carriers(),
+                           remote=plan.settings.server != "local", average=average)
 
 
 def _check(plan, machine):

@@ -325,14 +325,23 @@ def refused_features(settings, executables):
     if settings.server != "local" or "io_uring" not in settings.axes["engine"]:
         return None
     for features in settings.axes.get("features", []):
-        argv = [executables.server, f"--features={features}", "-q", "--listen", "127.0.0.1:0",
-                "--duration", "1ms"]
-        if features != DEFAULTS["features"]:
-            ended = subprocess.run(argv, capture_output=True, text=True, errors="replace",
-                                   stdin=subprocess.DEVNULL, timeout=30, check=False)
-            if ended.returncode == 2:
-                return ended.stderr.strip().replace("ringecho-server: ", "", 1)
+        why = _refused(executables.server, f"--features={features}") \
+            if features != DEFAULTS["features"] else None
+        if why:
+            return why
     return None
+
+
+def _refused(server, option):
+    """What a server says that starts only to read its options, if it does not like them."""
+    try:
+        ended = subprocess.run([server, option, "-q", "--listen", "127.0.0.1:0", "--duration",
+                                "1ms"], capture_output=True, text=True, errors="replace",
+                               stdin=subprocess.DEVNULL, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ended.stderr.strip().replace("ringecho-server: ", "", 1) if ended.returncode == 2 \
+        else None
 
 
 def digests(paths):
