@@ -106,6 +106,22 @@ std::string SamplesLine(const Comparison& comparison) {
                       absl::StrFormat("%.3g%%", comparison.min_effect * 100));
 }
 
+// Rounded once, from the number itself: 7784.6 ns are 7.78 us, as the table of a series has it, and
+// not 7785 ns first. For the same reason halves go to the even number, here and for counts.
+std::string DurationText(double ns) {
+  constexpr std::pair<double, const char*> kUnits[] = {{1, "ns"}, {1e3, "us"}, {1e6, "ms"}};
+  double value = ns / 1e9;
+  const char* unit = "s";
+  for (const auto& [length, name] : kUnits) {
+    if (ns >= length * 1e3) continue;
+    value = ns / length;
+    unit = name;
+    break;
+  }
+  const int digits = value < 10 ? 2 : value < 100 ? 1 : 0;
+  return absl::StrFormat("%.*f %s", digits, value, unit);
+}
+
 std::string Percent(double ratio) { return absl::StrFormat("%+.1f", ratio * 100); }
 
 }  // namespace
@@ -115,9 +131,9 @@ std::string FormatValue(Unit unit, double value) {
   switch (unit) {
     case Unit::kPerSecond:
     case Unit::kCount:
-      return base::FormatThousands(std::llround(value));
+      return base::FormatThousands(std::llrint(value));
     case Unit::kNanoseconds:
-      return base::FormatDuration(std::llround(value));
+      return DurationText(value);
     case Unit::kBytes:
       return base::FormatBytes(std::llround(value));
     case Unit::kRatio:

@@ -59,6 +59,11 @@ std::string Text(const Comparison& comparison) {
 TEST(Format, NumbersAreAsPeopleWriteThem) {
   EXPECT_EQ(FormatValue(Unit::kPerSecond, 102'322.4), "102,322");
   EXPECT_EQ(FormatValue(Unit::kNanoseconds, 12'340), "12.3 us");
+  // As Python's formats round, by which a series has its table.
+  EXPECT_EQ(FormatValue(Unit::kPerSecond, 37'184.5), "37,184");
+  EXPECT_EQ(FormatValue(Unit::kNanoseconds, 7784.54), "7.78 us");
+  EXPECT_EQ(FormatValue(Unit::kNanoseconds, 512), "512 ns");
+  EXPECT_EQ(FormatValue(Unit::kNanoseconds, 2.5e9), "2.50 s");
   EXPECT_EQ(FormatValue(Unit::kBytes, 4096), "4.00 KiB");
   EXPECT_EQ(FormatValue(Unit::kRatio, 0.25234), "0.252");
   EXPECT_EQ(FormatValue(Unit::kRatio, NAN), "-");
