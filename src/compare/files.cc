@@ -105,6 +105,29 @@ absl::StatusOr<report::Json> ReadDocument(const std::string& path) {
   return json;
 }
 
+// What was wrong with the machine when the series was made: [{"message": "..."}, ...].
+absl::Status ReadPreflight(const std::string& path, const report::Json& json, Series& series) {
+  constexpr size_t kMost = 20;
+  const auto list = json.find("preflight");
+  if (list == json.end() || list->is_null()) return absl::OkStatus();
+  if (!list->is_array()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": preflight: takes a list"));
+  }
+  for (size_t i = 0; i < list->size() && i < kMost; ++i) {
+    const report::Json& warning = (*list)[i];
+    const auto message = warning.is_object() ? warning.find("message") : warning.end();
+    if (!warning.is_object() || message == warning.end() || !message->is_string()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": preflight[", i, "].message: takes a string"));
+    }
+    series.warnings.push_back(report::OneLine(message->get<std::string>(), kNameMax));
+  }
+  if (list->size() > kMost) {
+    series.warnings.push_back(absl::StrCat("and ", list->size() - kMost, " more"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadSeriesFile(const std::string& path, Series& series) {
   absl::StatusOr<report::Json> json = ReadDocument(path);
   if (!json.ok()) return json.status();
@@ -129,7 +152,7 @@ absl::Status ReadSeriesFile(const std::string& path, Series& series) {
   series.base = text("base");
   series.title = text("title");
   series.status = text("status");
-  return status;
+  return status.ok() ? ReadPreflight(path, *json, series) : status;
 }
 
 // What somebody wrote with -o into the folder of the series.

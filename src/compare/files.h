@@ -19,6 +19,7 @@ struct Series {
   std::string base;
   std::string title;
   std::string status;
+  std::vector<std::string> warnings;  // what it was made in spite of, one line each
 };
 
 // A folder is a series: NAME.load.json and NAME.server.json of each run, and maybe series.json.

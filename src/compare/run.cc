@@ -65,6 +65,9 @@ absl::StatusOr<Comparison> CompareSeries(const Options& options, std::vector<Ser
     if (!one.status.empty() && one.status != "complete") {
       notes.push_back(absl::StrCat(one.name, " is not complete: ", one.status));
     }
+    for (const std::string& warning : one.warnings) {
+      notes.push_back(absl::StrCat(one.name, " was made although: ", warning));
+    }
     for (Measurement& measurement : one.measurements)
       measurements.push_back(std::move(measurement));
   }

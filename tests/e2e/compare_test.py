@@ -458,6 +458,16 @@ def test_a_series_is_not_compared_with_itself(series, compare, tmp_path):
         assert_refused(compare(folder, again), again, "twice")
 
 
+def test_what_a_series_was_made_in_spite_of_is_told(series, compare):
+    base, other = series("a"), series("b")
+    (other / "series.json").write_text(json.dumps({
+        "schema": "ringecho.series", "schema_version": "1.0", "status": "complete",
+        "preflight": [{"id": "busy", "message": "CPUs to be used are 93% busy", "fix": []}]}))
+    document, _ = verdicts(compare(base, other, "--format", "json"))
+    assert f"{other} was made although: CPUs to be used are 93% busy" in document["notes"]
+    assert "93% busy" not in compare(base, series("c")).out
+
+
 def test_a_copied_run_is_no_repeat(series, compare, tmp_path):
     base, other = series("a"), series("b")
     shutil.copytree(base, tmp_path / "c")

@@ -478,8 +478,7 @@ TEST(Validity, ACheckThatFailedAtBothEndsCountsOnce) {
   all[2].server->validity = stolen;
   auto comparison = Compare(all, {});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_THAT(comparison->notes,
-              Contains("3 of 6 measurements are suspect but count: steal 3"));
+  EXPECT_THAT(comparison->notes, Contains("3 of 6 measurements are suspect but count: steal 3"));
 }
 
 TEST(Validity, HalfARunIsLeftOut) {

@@ -112,13 +112,40 @@ TEST_F(Files, WhatCannotBeReadIsNamed) {
   EXPECT_THAT(ErrorOf({Path("missing")}), AllOf(HasSubstr("missing"), HasSubstr("ENOENT")));
 }
 
+std::string WithPreflight(const std::string& json) {
+  return R"({"schema": "ringecho.series", "schema_version": "1.0", "preflight": )" + json + "}";
+}
+
+TEST_F(Files, ASeriesHasTheWarningsItWasMadeInSpiteOf) {
+  WriteRun("a", MadeAt("2026-01-31T12:00:01Z"));
+  auto warnings = [this](const std::string& preflight) {
+    Write("series.json", WithPreflight(preflight));
+    auto series = ReadSeries({root_.string()});
+    EXPECT_TRUE(series.ok()) << series.status();
+    return series.ok() ? series->front().warnings : std::vector<std::string>();
+  };
+  EXPECT_THAT(warnings("null"), testing::IsEmpty());
+  EXPECT_THAT(warnings("[]"), testing::IsEmpty());
+  EXPECT_THAT(warnings(R"([{"id": "busy", "message": "CPU is 93% busy\n", "fix": []}])"),
+              testing::ElementsAre("CPU is 93% busy\\x0a"));
+  std::string many = R"([{"message": "w"})";
+  for (int i = 0; i < 99; ++i) many += R"(, {"message": "w"})";
+  EXPECT_EQ(warnings(many + "]").size(), 21U);
+  EXPECT_EQ(warnings(many + "]").back(), "and 80 more");
+  EXPECT_LE(warnings(R"([{"message": ")" + std::string(9999, 'x') + "\"}]").front().size(), 210U);
+}
+
 TEST_F(Files, ABadSeriesFileIsNamed) {
   WriteRun("a", MadeAt("2026-01-31T12:00:01Z"));
   for (const auto& [text, field] : std::vector<std::pair<std::string, std::string>>{
            {"[]", "object"},
            {"{}", "schema"},
            {R"({"schema": "ringecho.series", "schema_version": "2.0"})", "schema_version"},
-           {R"({"schema": "ringecho.series", "schema_version": "1.0", "vary": 3})", "vary"}}) {
+           {R"({"schema": "ringecho.series", "schema_version": "1.0", "vary": 3})", "vary"},
+           {WithPreflight("3"), "preflight: takes a list"},
+           {WithPreflight("[{\"message\": \"a\"}, \"b\"]"), "preflight[1].message: takes"},
+           {WithPreflight("[{\"id\": \"company\"}]"), "preflight[0].message: takes"},
+           {WithPreflight("[{\"message\": 3}]"), "preflight[0].message: takes"}}) {
     Write("series.json", text);
     EXPECT_THAT(ErrorOf({root_.string()}), AllOf(HasSubstr("series.json: "), HasSubstr(field)));
   }
