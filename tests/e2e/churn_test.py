@@ -25,6 +25,7 @@ CONFIGS = {
     "minimal": ("io_uring", "--features", "minimal"),
     "direct": ("io_uring", "--features", "best,+direct_descriptors"),
     "incremental": ("io_uring", "--features", "best,-recv_bundle,+incremental_buffers"),
+    "sqpoll": ("io_uring", "--features", "best,+sqpoll"),
     "zero_copy": ("io_uring", "--features", "best,+send_zc"),
     # Nearly every receive finds no buffer.
     "starved": ("io_uring", "--features", "best", "--buffers", "2"),
