@@ -148,6 +148,22 @@ void PutHost(const report::Host& host, const std::string& kernel_key, const std:
   out[env + "io_uring.ring_flags"] = Text(e.io_uring.ring_flags);
 }
 
+// What a load generator beside the server had otherwise: it may have run in another control group,
+// with other limits, or after a change of the machine.
+void PutOtherwise(const report::Host& load, const report::Host& server, KeyValues& out) {
+  KeyValues of_load;
+  KeyValues of_server;
+  PutHost(load, "kernel", "host.", of_load);
+  PutHost(server, "kernel", "host.", of_server);
+  for (const auto& [key, value] : of_load) {
+    const auto it = of_server.find(key);
+    if (it == of_server.end() || it->second != value) out["loader." + key] = value;
+  }
+  for (const auto& [key, value] : of_server) {
+    if (of_load.count(key) == 0) out["loader." + key] = "(none)";
+  }
+}
+
 void PutLabels(const report::NamedStrings& labels, KeyValues& out) {
   for (const auto& [name, value] : labels) {
     if (name == "series" || name == "repeat" || name == "order") continue;
@@ -232,6 +248,8 @@ Keys RawKeysOf(const Measurement& measurement) {
       (load->host.fingerprint != server->host.fingerprint ||
        load->host.environment.kernel_release != server->host.environment.kernel_release)) {
     PutHost(load->host, "loader_kernel", "loader.host.", keys.environment);
+  } else if (load != nullptr && server != nullptr) {
+    PutOtherwise(load->host, server->host, keys.environment);
   }
   return keys;
 }
@@ -292,7 +310,7 @@ bool Follows(std::string_view key, std::string_view vary) {
   if (vary == "engine") return FollowsFromEngine(key);
   if (vary == "features") {
     return FollowsFromEngine(key) || key == "engine" ||
-           key == "host.environment.io_uring.ring_flags";
+           whose == "host.environment.io_uring.ring_flags";
   }
   if (vary == "loader_engine" || vary == "loader_features") {
     return key == "loader_features" || key == "loader_features_requested" || key == "buffers" ||

@@ -24,7 +24,8 @@ using KeyValues = std::map<std::string, std::string, std::less<>>;
 //   environment  kernel (its release) and version ("0.1.0 (git commit)") of the server
 //                loader_version, tool.*, loader.tool.*: compiler, liburing, build type
 //                host.fingerprint, host.environment.*: the server's machine; the load generator's
-//                as loader.host.* when it is another one
+//                as loader.host.* when it is another one, otherwise only what differs from
+//                the server's (limits, control group, sysctls)
 //   labels       label.NAME of either; those by which a series keeps its books (series, repeat,
 //                order) are none
 //

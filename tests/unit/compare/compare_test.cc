@@ -155,6 +155,18 @@ TEST(Refusal, NamesWhatElseDiffersInTheEnvironment) {
   EXPECT_TRUE(Compare(all, {.force = true}).ok());
 }
 
+TEST(Refusal, NamesWhatElseDiffersForTheLoadGeneratorAlone) {
+  std::vector<Measurement> all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  for (Measurement& one : all) {
+    if (one.series == "two") one.load->host.environment.limits.cgroup_cpus = 0.5;
+  }
+  EXPECT_THAT(std::string(Compare(all, {}).status().message()),
+              testing::AllOf(HasSubstr("loader.host.environment.limits.cgroup_cpus"),
+                             HasSubstr("(none)"), HasSubstr("0.5")));
+  for (Measurement& one : all) one.load->host.environment.limits.cgroup_cpus = 0.5;
+  EXPECT_TRUE(Compare(all, {}).ok());  // it always was so
+}
+
 TEST(Refusal, AnotherMachineIsNoKernel) {
   std::vector<Measurement> all =
       Together({Series({}, 5), Series({.series = "two", .kernel = "6.5"}, 5)});

@@ -43,6 +43,30 @@ TEST(Keys, AnotherMachineForTheLoadHasKeysOfItsOwn) {
   EXPECT_EQ(KeysOf(one).Find("host.fingerprint"), "0123456789abcdef");
 }
 
+TEST(Keys, OnOneMachineTheLoadHasKeysOfWhatItHasOtherwise) {
+  Measurement one = Make({});
+  const auto of_load = [&one] {
+    std::vector<std::string> found;
+    for (const auto& [key, value] : KeysOf(one).environment) {
+      if (key.starts_with("loader.host.")) found.push_back(key.substr(12) + "=" + value);
+    }
+    return found;
+  };
+  EXPECT_TRUE(of_load().empty());
+  report::Environment& load = one.load->host.environment;
+  load.cpu.governor = "powersave";
+  load.limits.cgroup_cpus = 0.5;
+  load.limits.nofile_soft = 77;
+  load.sysctls[0].second = "128";
+  load.sysctls.emplace_back("net.new", "1");
+  load.clocksource.reset();
+  EXPECT_EQ(of_load(),
+            (std::vector<std::string>{
+                "environment.clocksource=(none)", "environment.cpu.governor=powersave",
+                "environment.limits.cgroup_cpus=0.5", "environment.limits.nofile_soft=77",
+                "environment.sysctls.net.core.somaxconn=128", "environment.sysctls.net.new=1"}));
+}
+
 TEST(Keys, WithoutAServersResultTheLoadGeneratorsMachineCounts) {
   Measurement one = Make({.kernel = "6.5"});
   one.server.reset();
