@@ -62,11 +62,13 @@ absl::StatusOr<Comparison> CompareSeries(const Options& options, std::vector<Ser
   }
   std::vector<Measurement> measurements;
   for (Series& one : series) {
+    // With one there is no doubt, and its path is nobody's business who gets the text.
+    const std::string name = series.size() == 1 ? "the series" : one.name;
     if (!one.status.empty() && one.status != "complete") {
-      notes.push_back(absl::StrCat(one.name, " is not complete: ", one.status));
+      notes.push_back(absl::StrCat(name, " is not complete: ", one.status));
     }
     for (const std::string& warning : one.warnings) {
-      notes.push_back(absl::StrCat(one.name, " was made although: ", warning));
+      notes.push_back(absl::StrCat(name, " was made although: ", warning));
     }
     for (Measurement& measurement : one.measurements)
       measurements.push_back(std::move(measurement));
