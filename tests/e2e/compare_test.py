@@ -15,7 +15,7 @@ import result_schema  # found by conftest.py
 from conftest import require
 
 sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
-from bench import results  # noqa: E402
+from bench import results, table  # noqa: E402
 
 COMPARE = os.environ["RINGECHO_COMPARE"]
 REFERENCE = pathlib.Path(os.environ["RINGECHO_SCRIPTS"]).parent / "bench_results/reference/engines"
@@ -466,6 +466,13 @@ def test_what_a_series_was_made_in_spite_of_is_told(series, compare):
     document, _ = verdicts(compare(base, other, "--format", "json"))
     assert f"{other} was made although: CPUs to be used are 93% busy" in document["notes"]
     assert "93% busy" not in compare(base, series("c")).out
+
+
+@pytest.mark.parametrize("name", ["engines", "features", "c10k"])
+def test_tables_of_the_reference_are_what_is_printed_today(name, compare):
+    folder = REFERENCE.parent / name
+    lines = [*table.text(folder), "", *compare(folder).out.splitlines()]
+    assert (folder / "table.txt").read_text() == "\n".join(lines) + "\n"
 
 
 def test_a_copied_run_is_no_repeat(series, compare, tmp_path):
