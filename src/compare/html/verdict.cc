@@ -35,7 +35,16 @@ const Overall* OverallOf(const Comparison& comparison, size_t side, size_t metri
   return nullptr;
 }
 
-// "faster in 3 of 4 (geometric mean +6.2%)"; empty without findings.
+// As it stands in a sentence; "~" is for the table, below what explains it.
+std::string VerdictSpan(Judgement judgement) {
+  const std::string_view words =
+      judgement == Judgement::kSame ? "no difference told" : Name(judgement);
+  return absl::StrCat("<span class=\"verdict ", ToAbsl(ClassOf(judgement)), "\">", ToAbsl(words),
+                      "</span>");
+}
+
+// "faster in 3 of 4 (geometric mean +6.2%)", of a single cell "faster (+6.2%)"; empty without
+// findings.
 std::string MetricAnswer(const Comparison& comparison, size_t side, size_t metric) {
   std::map<Judgement, size_t> counts;
   size_t cells = 0;
@@ -48,12 +57,14 @@ std::string MetricAnswer(const Comparison& comparison, size_t side, size_t metri
   std::vector<std::string> parts;
   parts.reserve(counts.size());
   for (const auto& [judgement, count] : counts) {
-    parts.push_back(absl::StrFormat("<span class=\"verdict %s\">%s</span> in %d",
-                                    ToAbsl(ClassOf(judgement)), ToAbsl(Name(judgement)), count));
+    parts.push_back(VerdictSpan(judgement));
+    if (cells > 1) absl::StrAppend(&parts.back(), " in ", count);
   }
-  std::string out = absl::StrCat(absl::StrJoin(parts, ", "), " of ", cells);
+  std::string out = absl::StrJoin(parts, ", ");
+  if (cells > 1) absl::StrAppend(&out, " of ", cells);
   if (const Overall* overall = OverallOf(comparison, side, metric)) {
-    absl::StrAppend(&out, " (geometric mean ", Format(overall->ratio - 1, Quantity::kChange), ")");
+    absl::StrAppend(&out, cells > 1 ? " (geometric mean " : " (",
+                    Format(overall->ratio - 1, Quantity::kChange), ")");
   }
   return out;
 }
@@ -142,7 +153,8 @@ std::string MetricRows(const Comparison& comparison, size_t metric, size_t colum
   if (rows.empty()) return "";
   for (size_t side = 1; side < comparison.sides.size(); ++side) {
     const Overall* overall = OverallOf(comparison, side, metric);
-    if (overall != nullptr) rows += OverallRow(comparison, *overall, columns);
+    // Of a single cell it would say the same again.
+    if (overall != nullptr && overall->cells > 1) rows += OverallRow(comparison, *overall, columns);
   }
   const Metric& described = comparison.metrics[metric];
   return absl::StrCat("<tbody><tr class=\"metric\"><th scope=\"rowgroup\" colspan=\"", columns,
