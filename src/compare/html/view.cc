@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,18 +32,40 @@ std::optional<double> AsDouble(const std::optional<T>& value) {
   return value ? std::optional<double>(static_cast<double>(*value)) : std::nullopt;
 }
 
+// Whose a key is that both ends have. The other's has it in its name: "server.threads",
+// "loader_engine".
+constexpr std::string_view kOfLoadGenerator[] = {"threads",           "cpus",    "wait",
+                                                 "buffer_size_bytes", "buffers", "interval_ns"};
+constexpr std::string_view kOfServer[] = {"engine", "features", "features_requested"};
+
+template <class Keys>
+bool IsOneOf(const Keys& keys, std::string_view key) {
+  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+}
+
+std::string_view OwnerOf(std::string_view& key) {
+  if (key.starts_with("loader_")) {
+    key.remove_prefix(std::string_view("loader_").size());
+    return "load generator ";
+  }
+  if (IsOneOf(kOfLoadGenerator, key)) return "load generator ";
+  return IsOneOf(kOfServer, key) ? "server " : "";
+}
+
 }  // namespace
 
 std::string AxisTitle(std::string_view axis) {
   if (axis == "rate_target_per_s") return "offered rate";
   if (axis.starts_with("label.")) return std::string(axis);
+  const std::string_view owner = OwnerOf(axis);
   for (const std::string_view unit : {"_bytes", "_ns"}) {
     if (axis.ends_with(unit)) axis.remove_suffix(unit.size());
   }
-  return absl::StrReplaceAll(ToAbsl(axis), {{"_", " "}, {".", " "}});
+  return absl::StrCat(ToAbsl(owner), absl::StrReplaceAll(ToAbsl(axis), {{"_", " "}, {".", " "}}));
 }
 
 std::string AxisValue(std::string_view axis, std::string_view value) {
+  if (axis == "mode") return absl::StrCat(ToAbsl(value), " loop");
   int64_t number = 0;
   if (!absl::SimpleAtoi(ToAbsl(value), &number) || number < 0) return std::string(value);
   if (axis.ends_with("_ns")) return base::FormatDuration(number);
@@ -56,7 +79,9 @@ std::string CellLabel(const Comparison& comparison, const Cell& cell,
     const std::string title = AxisTitle(comparison.axes[axis]);
     const std::string value = AxisValue(comparison.axes[axis], cell.values[axis]);
     absl::StrAppend(&label, label.empty() ? "" : ", ");
-    if (title != "connections") {
+    if (title == "mode") {
+      absl::StrAppend(&label, value);
+    } else if (title != "connections") {
       absl::StrAppend(&label, title, " ", value);
     } else {
       absl::StrAppend(&label, value, value == "1" ? " connection" : " connections");

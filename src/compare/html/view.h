@@ -16,11 +16,13 @@ namespace ringecho::compare::html {
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // "size_bytes" -> "size", "server.cpus" -> "server cpus", "rate_target_per_s" -> "offered rate";
-// units go because AxisValue writes them. Labels keep their names.
+// units go because AxisValue writes them. Of what both ends have it says whose it is: "cpus" ->
+// "load generator cpus". Labels keep their names.
 std::string AxisTitle(std::string_view axis);
 
 // A value of such a key as people read it: "10000" connections -> "10,000", "4096" of size_bytes ->
-// "4,096 B", nanoseconds as a duration. What is no number stays as it is.
+// "4,096 B", nanoseconds as a duration, "closed" of mode -> "closed loop". What is no number stays
+// as it is.
 std::string AxisValue(std::string_view axis, std::string_view value);
 
 // "64 connections, size 4,096 B": the values of a cell on the given axes; "all runs" without axes.

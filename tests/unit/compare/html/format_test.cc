@@ -64,6 +64,20 @@ TEST(HtmlView, WritesAxisValuesForPeople) {
   EXPECT_EQ(AxisValue("server.cpus", "0,2-3"), "0,2-3");
   EXPECT_EQ(AxisTitle("size_bytes"), "size");
   EXPECT_EQ(AxisTitle("label.note"), "label.note");
+  EXPECT_EQ(AxisValue("mode", "closed"), "closed loop");
+  Comparison comparison;
+  comparison.axes = {"mode", "threads"};
+  EXPECT_EQ(CellLabel(comparison, {{"open", "2"}, {}}), "open loop, load generator threads 2");
+}
+
+TEST(HtmlView, SaysOfWhichEndAKeyIs) {
+  EXPECT_EQ(AxisTitle("threads"), "load generator threads");
+  EXPECT_EQ(AxisTitle("cpus"), "load generator cpus");
+  EXPECT_EQ(AxisTitle("wait"), "load generator wait");
+  EXPECT_EQ(AxisTitle("loader_engine"), "load generator engine");
+  EXPECT_EQ(AxisTitle("server.threads"), "server threads");
+  EXPECT_EQ(AxisTitle("engine"), "server engine");
+  EXPECT_EQ(AxisTitle("connections"), "connections");
 }
 
 TEST(HtmlView, TakesTheMedian) {
