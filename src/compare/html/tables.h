@@ -11,7 +11,8 @@ namespace ringecho::compare::html {
 // "io_uring against epoll"; plain text, not escaped.
 std::string Title(const Comparison& comparison);
 
-// The answer: one sentence per side, in how many cells each judged metric got which verdict.
+// The answer: one sentence per side, in how many cells each judged metric got which verdict. Of
+// more than three sides one sentence for all, which names those that stand out.
 std::string Answer(const Comparison& comparison);
 
 // Per metric a block of rows, one per cell and side, and the geometric mean. Metrics that are not

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -109,14 +110,16 @@ std::string FindingRow(const Comparison& comparison, const Finding& finding, dou
   const Metric& metric = comparison.metrics[finding.metric];
   std::string out = "<tr>";
   const std::vector<std::string>& values = comparison.cells[finding.cell].values;
-  if (values.empty()) out += "<th scope=\"row\">all runs</th>";
+  const bool many = comparison.sides.size() > 2;
+  if (values.empty() && !many) out += "<th scope=\"row\">all runs</th>";
   for (size_t axis = 0; axis < values.size(); ++axis) {
     absl::StrAppend(&out, axis == 0 ? "<th scope=\"row\">" : "<td>",
                     Escape(AxisValue(comparison.axes[axis], values[axis])),
                     axis == 0 ? "</th>" : "</td>");
   }
-  if (comparison.sides.size() > 2) {
-    absl::StrAppend(&out, "<td>", Escape(comparison.sides[finding.side]), "</td>");
+  if (many) {
+    absl::StrAppend(&out, values.empty() ? "<th scope=\"row\">" : "<td>",
+                    Escape(comparison.sides[finding.side]), values.empty() ? "</th>" : "</td>");
   }
   absl::StrAppend(&out, EstimateField(finding.base, finding.base_samples, metric),
                   EstimateField(finding.median, finding.samples, metric),
@@ -168,7 +171,7 @@ std::vector<std::string> Heads(const Comparison& comparison, bool judged) {
   const bool many = comparison.sides.size() > 2;
   std::vector<std::string> heads;
   for (const std::string& axis : comparison.axes) heads.push_back(AxisTitle(axis));
-  if (heads.empty()) heads.emplace_back("runs");
+  if (heads.empty() && !many) heads.emplace_back("runs");
   if (many) heads.push_back(comparison.vary);
   heads.insert(heads.end(),
                {comparison.sides[0], many ? "compared" : comparison.sides[1], "change", ""});
@@ -203,17 +206,103 @@ std::string MetricsTable(const Comparison& comparison, bool judged, std::string_
   return absl::StrCat(out, "</tr></thead>\n", rows, "</table></div>\n");
 }
 
-}  // namespace
+// What a side is against the base, over its judged findings.
+enum class Standing : uint8_t { kFaster, kSlower, kMixed, kSame, kInconclusive };
 
-std::string Title(const Comparison& comparison) {
-  if (comparison.sides.empty()) return "Nothing to compare";
-  std::vector<std::string> others(comparison.sides.begin() + 1, comparison.sides.end());
-  if (others.empty()) return comparison.sides[0];
-  if (others.size() > 3) return absl::StrCat(others.size(), " against ", comparison.sides[0]);
-  return absl::StrCat(absl::StrJoin(others, ", "), " against ", comparison.sides[0]);
+struct Stood {
+  size_t side = 0;
+  Standing standing = Standing::kInconclusive;
+  const Finding* most = nullptr;  // of those that say faster or slower the largest change
+};
+
+// nullopt where nothing was judged.
+std::optional<Stood> StoodOf(const Comparison& comparison, size_t side) {
+  std::map<Judgement, size_t> counts;
+  Stood stood{side, Standing::kInconclusive, nullptr};
+  const auto size = [](const Finding& finding) {
+    return std::abs(std::log1p(finding.change.value));
+  };
+  for (const Finding& finding : comparison.findings) {
+    if (finding.side != side || !comparison.metrics[finding.metric].judged) continue;
+    ++counts[finding.judgement];
+    if (finding.judgement != Judgement::kFaster && finding.judgement != Judgement::kSlower)
+      continue;
+    if (stood.most == nullptr || size(finding) > size(*stood.most)) stood.most = &finding;
+  }
+  if (counts.empty()) return std::nullopt;
+  if (counts.contains(Judgement::kFaster)) {
+    stood.standing = counts.contains(Judgement::kSlower) ? Standing::kMixed : Standing::kFaster;
+  } else if (counts.contains(Judgement::kSlower)) {
+    stood.standing = Standing::kSlower;
+  } else if (counts.contains(Judgement::kSame)) {
+    stood.standing = Standing::kSame;
+  }
+  return stood;
 }
 
-std::string Answer(const Comparison& comparison) {
+std::string StandingSpan(Standing standing) {
+  switch (standing) {
+    case Standing::kFaster:
+      return VerdictSpan(Judgement::kFaster);
+    case Standing::kSlower:
+      return VerdictSpan(Judgement::kSlower);
+    case Standing::kMixed:
+      return "faster in one thing and slower in another";
+    case Standing::kSame:
+      return VerdictSpan(Judgement::kSame);
+    case Standing::kInconclusive:
+      break;
+  }
+  return VerdictSpan(Judgement::kInconclusive);
+}
+
+std::string Named(const Comparison& comparison, const Stood& stood) {
+  const std::string name = Escape(comparison.sides[stood.side]);
+  if (stood.most == nullptr) return name;
+  return absl::StrCat(name, " (", Escape(comparison.metrics[stood.most->metric].title), " ",
+                      Format(stood.most->change.value, Quantity::kChange), ")");
+}
+
+// "14 slower, most of all minimal (p99 +246%), a and b"
+std::string StandingAnswer(const Comparison& comparison, Standing standing,
+                           std::vector<Stood> all) {
+  constexpr size_t kNamed = 3;
+  std::erase_if(all, [&](const Stood& one) { return one.standing != standing; });
+  if (all.empty()) return "";
+  const size_t count = all.size();
+  const auto size = [](const Stood& one) {
+    return one.most != nullptr ? std::abs(std::log1p(one.most->change.value)) : 0;
+  };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const Stood& a, const Stood& b) { return size(a) > size(b); });
+  std::string out = absl::StrCat(count, " ", StandingSpan(standing));
+  // Of those that do not stand out there is nothing to choose some by.
+  if (count > kNamed && all[0].most == nullptr) return out;
+  all.resize(std::min(count, kNamed));
+  std::vector<std::string> names;
+  for (const Stood& one : all) names.push_back(Named(comparison, one));
+  return absl::StrCat(out, count > kNamed ? ", most of all " : ": ", absl::StrJoin(names, ", "));
+}
+
+// One sentence for all sides.
+std::string Summary(const Comparison& comparison) {
+  std::vector<Stood> all;
+  for (size_t side = 1; side < comparison.sides.size(); ++side) {
+    if (const auto stood = StoodOf(comparison, side)) all.push_back(*stood);
+  }
+  if (all.empty()) return "";
+  std::vector<std::string> parts;
+  for (const Standing standing : {Standing::kFaster, Standing::kSlower, Standing::kMixed,
+                                  Standing::kSame, Standing::kInconclusive}) {
+    std::string part = StandingAnswer(comparison, standing, all);
+    if (!part.empty()) parts.push_back(std::move(part));
+  }
+  return absl::StrCat("<p class=\"answer\"><strong>", all.size(), "</strong> compared with ",
+                      Escape(comparison.sides[0]), ": ", absl::StrJoin(parts, "; "), ".</p>\n");
+}
+
+// One sentence for each side.
+std::string Sentences(const Comparison& comparison) {
   std::string out;
   for (size_t side = 1; side < comparison.sides.size(); ++side) {
     std::vector<std::string> parts;
@@ -228,6 +317,23 @@ std::string Answer(const Comparison& comparison) {
                     "</strong> against ", Escape(comparison.sides[0]), ": ",
                     absl::StrJoin(parts, "; "), ".</p>\n");
   }
+  return out;
+}
+
+}  // namespace
+
+std::string Title(const Comparison& comparison) {
+  if (comparison.sides.empty()) return "Nothing to compare";
+  std::vector<std::string> others(comparison.sides.begin() + 1, comparison.sides.end());
+  if (others.empty()) return comparison.sides[0];
+  if (others.size() > 3) return absl::StrCat(others.size(), " against ", comparison.sides[0]);
+  return absl::StrCat(absl::StrJoin(others, ", "), " against ", comparison.sides[0]);
+}
+
+std::string Answer(const Comparison& comparison) {
+  constexpr size_t kSentences = 3;
+  const std::string out =
+      comparison.sides.size() > kSentences ? Summary(comparison) : Sentences(comparison);
   if (!out.empty()) return out;
   return "<p class=\"answer\">There is nothing to judge: no cell has runs of both sides.</p>\n";
 }

@@ -82,6 +82,36 @@ TEST(HtmlPage, AnswersInWordsThatNeedNoExplanation) {
   EXPECT_THAT(answer, Not(HasSubstr("~")));
 }
 
+TEST(HtmlPage, AnswersForManySidesInOneSentence) {
+  Comparison comparison = ManySidesFixture(1);
+  for (Finding& finding : comparison.findings) {
+    finding.judgement = Judgement::kSlower;
+    if (finding.side == 2) finding.judgement = Judgement::kSame;
+    if (finding.side == 3) finding.judgement = Judgement::kInconclusive;
+    if (finding.side == 4 && finding.metric == 0) finding.judgement = Judgement::kFaster;
+    if (finding.side == 5) finding.judgement = Judgement::kFaster;
+  }
+  const std::string answer = html::Answer(comparison);
+  EXPECT_EQ(Count(answer, "<p"), 1U);
+  EXPECT_THAT(answer, HasSubstr("<strong>15</strong> compared with epoll: 1 <span class=\"verdict "
+                                "faster\">faster</span>: set 5 ("));
+  EXPECT_THAT(answer, HasSubstr("; 11 <span class=\"verdict slower\">slower</span>, most of all "));
+  EXPECT_THAT(answer, HasSubstr("; 1 faster in one thing and slower in another: set 4 ("));
+  EXPECT_THAT(answer, HasSubstr("no difference told</span>: set 2; "));
+  EXPECT_THAT(answer, HasSubstr("inconclusive</span>: set 3.</p>"));
+  EXPECT_EQ(Count(answer, "set "), 7U);
+  for (Finding& finding : comparison.findings) finding.judgement = Judgement::kSame;
+  EXPECT_THAT(html::Answer(comparison), HasSubstr("15 <span class=\"verdict same\">no difference "
+                                                  "told</span>.</p>"));
+}
+
+TEST(HtmlVerdictTable, NamesTheSidesAloneWhereThereIsOneCell) {
+  const std::string table = html::VerdictTables(ManySidesFixture(1));
+  EXPECT_THAT(table, HasSubstr("<th scope=\"row\">set 1</th><td class=\"number\">"));
+  EXPECT_THAT(table, Not(HasSubstr("all runs")));
+  EXPECT_THAT(html::VerdictTables(ManySidesFixture(2)), HasSubstr("<td>set 1</td>"));
+}
+
 TEST(HtmlVerdictTable, HasBaseNewChangeIntervalAndWord) {
   Comparison comparison;
   comparison.vary = "engine";
