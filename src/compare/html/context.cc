@@ -184,8 +184,18 @@ std::string DifferenceTable(const Comparison& comparison) {
   return out + "</tbody></table></div>\n";
 }
 
+std::string Trust(const Comparison& comparison) {
+  std::string out = Badges(comparison);
+  if (comparison.notes.empty()) return out;
+  out += "<ul class=\"notes\">";
+  for (const std::string& note : comparison.notes) {
+    absl::StrAppend(&out, "<li>", Escape(note), "</li>\n");
+  }
+  return out + "</ul>\n";
+}
+
 std::string ValidityTables(const Comparison& comparison) {
-  return Badges(comparison) + CheckTable(comparison) + LeftOutTable(comparison);
+  return CheckTable(comparison) + LeftOutTable(comparison);
 }
 
 }  // namespace ringecho::compare::html

@@ -89,13 +89,9 @@ std::string Navigation(const std::vector<Section>& sections) {
 }
 
 std::string Opening(const Comparison& comparison) {
-  std::string out =
-      absl::StrCat("<header>\n<p class=\"kicker\">ringecho comparison by ", Escape(comparison.vary),
-                   "</p>\n<h1>", Escape(Title(comparison)), "</h1>\n", Answer(comparison));
-  for (const std::string& note : comparison.notes) {
-    absl::StrAppend(&out, "<p class=\"note\">", Escape(note), "</p>\n");
-  }
-  return out + CommonList(comparison) + "</header>\n";
+  return absl::StrCat("<header>\n<p class=\"kicker\">ringecho comparison by ",
+                      Escape(comparison.vary), "</p>\n<h1>", Escape(Title(comparison)), "</h1>\n",
+                      Answer(comparison), Trust(comparison), CommonList(comparison), "</header>\n");
 }
 
 std::string Script(const Embedded& embedded) {

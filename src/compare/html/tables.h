@@ -25,7 +25,10 @@ std::string CommonList(const Comparison& comparison);
 // Keys in which the sides differ; a sentence when there is none.
 std::string DifferenceTable(const Comparison& comparison);
 
-// How many runs are valid, which checks failed how often, what was left out and why.
+// How many runs are valid and what else has to be known before anything is believed.
+std::string Trust(const Comparison& comparison);
+
+// Which checks failed how often, what was left out and why.
 std::string ValidityTables(const Comparison& comparison);
 
 }  // namespace ringecho::compare::html

@@ -180,13 +180,29 @@ TEST(HtmlContext, TellsDifferencesAndWhatMayBeBelieved) {
                                      "<td class=\"prose\">1024</td><td><span class=\"badge "
                                      "suspect\">unexpected</span>"));
   const std::string validity = html::ValidityTables(comparison);
-  EXPECT_THAT(validity, HasSubstr(">44 valid<"));
-  EXPECT_THAT(validity, HasSubstr(">4 suspect<"));
-  EXPECT_THAT(validity, HasSubstr(">1 left out<"));
+  const std::string trust = html::Trust(comparison);
+  EXPECT_THAT(trust, HasSubstr(">44 valid<"));
+  EXPECT_THAT(trust, HasSubstr(">4 suspect<"));
+  EXPECT_THAT(trust, HasSubstr(">1 left out<"));
   EXPECT_THAT(validity, HasSubstr("<th scope=\"row\">steal</th><td class=\"number\">4</td>"
                                   "<td class=\"number\">0</td>"));
   EXPECT_THAT(validity, HasSubstr("interrupted after 3.1 s"));
   EXPECT_THAT(html::DifferenceTable(Comparison()), HasSubstr("differ in nothing"));
+}
+
+TEST(HtmlPage, HasItsNotesBesideTheBadgesAboveTheVerdicts) {
+  Comparison comparison = EnginesFixture();
+  comparison.notes = {"CPUs to be used were 93% busy", "noisy: <p99>"};
+  EXPECT_THAT(html::Trust(comparison),
+              HasSubstr(" left out</span></p>\n<ul class=\"notes\"><li>CPUs to be used were 93% "
+                        "busy</li>\n<li>noisy: &lt;p99&gt;</li>\n</ul>"));
+  const std::string page = TablesOnly(comparison);
+  const size_t badges = page.find("class=\"badges\"");
+  EXPECT_LT(page.find("class=\"answer\""), badges);
+  EXPECT_LT(page.find("93% busy"), page.find("id=\"verdicts\""));
+  EXPECT_EQ(Count(page, "93% busy"), 1U);
+  comparison.notes.clear();
+  EXPECT_THAT(html::Trust(comparison), Not(HasSubstr("<ul")));
 }
 
 TEST(HtmlContext, ShowsFirstWhatPeopleAskFirst) {
