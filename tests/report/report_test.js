@@ -301,6 +301,24 @@ function declare(browser) {
       assert.deepStrictEqual(after, [canvas, false]);
     }));
 
+  for (const name of ['engines', 'open-loop', 'many']) {
+    test(`every figure of ${name} is saved as PNG`, within, opened(name, {}, async (page) => {
+      for (const id of await figureIds(page)) {
+        const [download] = await Promise.all([
+          page.waitForEvent('download'), page.click(`#${id} button`)]);
+        assert.match(download.suggestedFilename(), new RegExp(`^${id}[a-z0-9.-]*\\.png$`));
+        const png = fs.readFileSync(await download.path());
+        assert.strictEqual(png.toString('latin1', 0, 8), '\x89PNG\r\n\x1a\n', id);
+        const [width, height] = await page.$eval(`#${id} canvas`,
+          ({ clientWidth, clientHeight }) => [clientWidth, clientHeight]);
+        assert.deepStrictEqual([png.readUInt32BE(16), png.readUInt32BE(20)],
+          [2 * width, 2 * height], id);
+        // One colour alone would be a few hundred bytes.
+        assert.ok(png.length > 5000, `${id}: ${png.length}`);
+      }
+    }));
+  }
+
   test('everything can be done by keyboard', within, opened('engines', {}, async (page) => {
     const before = await looks(page, 'percentiles');
     await page.focus('#percentiles select');
