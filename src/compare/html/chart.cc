@@ -235,8 +235,9 @@ std::string FiguresJson(const std::vector<Figure>& figures, const std::vector<st
                               {"charts", charts}});
   }
   const std::string text = out.dump(-1, ' ', false, json::error_handler_t::replace);
-  // Outside of strings JSON has no "<", so that nothing in it can end the script element.
-  return absl::StrReplaceAll(text, {{"<", "\\u003c"}});
+  // Outside of strings JSON has no "<", so that nothing in it can end the script element. It
+  // escapes the control characters below the space itself.
+  return absl::StrReplaceAll(WithoutControls(text), {{"<", "\\u003c"}});
 }
 
 }  // namespace ringecho::compare::html

@@ -1,6 +1,8 @@
 #include "compare/html/format.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -44,6 +46,17 @@ std::string FormatTail(double value) {
     if (text.back() == '.') text.pop_back();
   }
   return absl::StrCat(text, "%");
+}
+
+constexpr char kReplacement[] = "\ufffd";
+
+// How many bytes at the start of `text` are a control character other than white space: C0, DEL, or
+// C1 in UTF-8. 0: none.
+size_t ControlLength(std::string_view text) {
+  const auto byte = [&text](size_t at) { return static_cast<unsigned char>(text[at]); };
+  if (byte(0) == '\t' || byte(0) == '\n') return 0;
+  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  return text.size() > 1 && byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0 ? 2 : 0;
 }
 
 }  // namespace
@@ -113,10 +126,25 @@ std::string FormatRange(double low, double high, Quantity quantity) {
   return absl::StrCat(Format(low, quantity), " to ", Format(high, quantity));
 }
 
+std::string WithoutControls(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t control = ControlLength(text);
+    if (control > 0) {
+      out += kReplacement;
+    } else {
+      out += text[0];
+    }
+    text.remove_prefix(std::max<size_t>(control, 1));
+  }
+  return out;
+}
+
 std::string Escape(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
+  for (const char c : WithoutControls(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

@@ -31,7 +31,11 @@ std::string Format(double value, Quantity quantity);
 // "+1.0% to +11.2%"; empty when there is no interval.
 std::string FormatRange(double low, double high, Quantity quantity);
 
-// For text and for attributes in double quotes.
+// Control characters but tab and line feed as U+FFFD: nothing shows them, and a terminal that the
+// page's source is printed on would obey them.
+std::string WithoutControls(std::string_view text);
+
+// For text and for attributes in double quotes; without control characters.
 std::string Escape(std::string_view text);
 
 // The start tag of what holds a table that may be wider than the screen: it scrolls by itself, by

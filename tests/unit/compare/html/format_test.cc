@@ -57,6 +57,13 @@ TEST(HtmlFormat, EscapesEverythingThatIsMarkup) {
   EXPECT_EQ(OpenScroll("a\"b").find("a\"b"), std::string::npos);
 }
 
+TEST(HtmlFormat, LetsNoControlCharacterThrough) {
+  EXPECT_EQ(Escape("a\x1b[31mb\x07"), "a\ufffd[31mb\ufffd");
+  EXPECT_EQ(Escape(std::string_view("\0\x7f", 2)), "\ufffd\ufffd");
+  EXPECT_EQ(Escape("\u009b2J\u0085"), "\ufffd2J\ufffd");
+  EXPECT_EQ(Escape("tab\tline\n\u00a0\u00e9 \xc2"), "tab\tline\n\u00a0\u00e9 \xc2");
+}
+
 TEST(HtmlView, WritesAxisValuesForPeople) {
   EXPECT_EQ(AxisValue("connections", "10000"), "10,000");
   EXPECT_EQ(AxisValue("size_bytes", "4096"), "4,096 B");

@@ -366,6 +366,10 @@ Comparison HostileFixture(const std::string& markup) {
               .suspect = true};
     Measurement measurement = MakeMeasurement(plan, 0, random);
     measurement.series = markup;
+    for (auto* result : {&measurement.load, &measurement.server}) {
+      (*result)->tool.version = markup;
+      (*result)->host.environment.cpu.model = markup;
+    }
     for (report::Check& check : measurement.load->validity.checks) {
       check.id += markup;
       check.message += markup;

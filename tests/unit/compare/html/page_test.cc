@@ -262,6 +262,15 @@ TEST(HtmlPage, LetsNothingFromAFileBecomeMarkup) {
   EXPECT_THAT(page, HasSubstr("&quot;&#39;&gt;&lt;b&gt;x&lt;/b&gt;&lt;/script&gt;&lt;!--"));
 }
 
+TEST(HtmlPage, LetsNoControlCharacterThroughFromAFile) {
+  const std::string text = "\x1b]0;x\x07\x7f\u009b";
+  const std::string page = WithCharts(HostileFixture(text));
+  for (const std::string_view control : {"\x1b", "\x07", "\x7f", "\u009b"}) {
+    EXPECT_EQ(Count(page, control), 0U) << static_cast<int>(control[0]);
+  }
+  EXPECT_THAT(page, HasSubstr("\ufffd]0;x\ufffd\ufffd\ufffd"));
+}
+
 TEST(HtmlPage, IsOfReasonableSize) {
   EXPECT_LT(ToHtml(EnginesFixture()).size(), 1'500'000U);
   EXPECT_LT(ToHtml(OpenLoopFixture()).size(), 1'500'000U);
