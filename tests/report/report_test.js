@@ -187,6 +187,18 @@ function declare(browser) {
       }
     }));
 
+  test('names on the axis fit on a telephone, too', within, opened('many', { width: 400 },
+    async (page) => {
+      const widths = await page.evaluate(() => [...document.querySelectorAll('figure')].map(
+        (figure) => Chart.getChart(figure.querySelector('canvas'))).filter(
+        ({ options }) => options.sideways).map(({ ctx, scales: { y } }) => {
+        ctx.font = `12px ${Chart.defaults.font.family}`;
+        return y.width - Math.max(...y.ticks.map(({ label }) => ctx.measureText(label).width));
+      }));
+      assert.strictEqual(widths.length, 5);
+      for (const left of widths) assert.ok(left >= 0, widths.join());
+    }));
+
   test('no two of many lines look the same', within, opened('many-cells', {}, async (page) => {
     for (const id of ['throughput', 'percentiles', 'rate-over-time']) {
       const { series, behind, legend } = await drawn(page, id);

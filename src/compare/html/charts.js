@@ -91,10 +91,14 @@ function spreadOut(chart, points, side, sides) {
   }
 }
 
-// A longer name would leave no room for the chart.
+// A longer name would leave no room for the chart; on a telephone the axis gets half of its width.
 const LABEL_MAX = 40;
-const shortened = (text) => (
-  text.length > LABEL_MAX ? `${text.slice(0, LABEL_MAX - 1)}\u2026` : text);
+const SMALL_WIDTH = 480;
+const LABEL_MAX_SMALL = 22;
+function shortened(text, width) {
+  const most = width < SMALL_WIDTH ? LABEL_MAX_SMALL : LABEL_MAX;
+  return text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;
+}
 
 const manyLines = (chart, sides) => chart.series.length > 2 * sides.length;
 // A line of fewer points than this shows them: of a single one there is nothing else to see.
@@ -210,15 +214,14 @@ function categoryScale(figure, chart, theme) {
     base.ticks.autoSkip = false;
     base.ticks.color = theme.text;
   }
-  if (figure.draw === 'bars') {
-    delete base.ticks.callback;
-    return { ...base, type: 'category', labels: chart.categories.map(shortened) };
-  }
+  base.ticks.callback = function label(value) {
+    return shortened(chart.categories[value] || '', this.chart.width);
+  };
+  if (figure.draw === 'bars') return { ...base, type: 'category', labels: chart.categories };
   base.min = -0.5;
   base.max = chart.categories.length - 0.5;
   base.reverse = chart.sideways;
   base.afterBuildTicks = (axis) => { axis.ticks = chart.categories.map((_, value) => ({ value })); };
-  base.ticks.callback = (value) => shortened(chart.categories[value] || '');
   return base;
 }
 
@@ -331,7 +334,7 @@ function legend(figure, chart, sides, theme) {
 
 // Above the line, as near to it as the chart's ends leave room.
 function nameReference(ctx, chart, area, at, theme) {
-  const text = shortened(chart.reference_label);
+  const text = shortened(chart.reference_label, area.width);
   ctx.font = `12px ${Chart.defaults.font.family}`;
   const half = ctx.measureText(text).width / 2;
   ctx.fillStyle = theme.muted;

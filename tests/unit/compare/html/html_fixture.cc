@@ -323,6 +323,7 @@ Comparison ManySidesFixture(size_t cells) {
   for (size_t side = 1; side < kSides; ++side) {
     comparison.sides.push_back(absl::StrCat("set ", side));
   }
+  comparison.sides[8] = "-recv_bundle,+incremental_buffers";
   if (cells > 1) comparison.axes = {"connections"};
   comparison.metrics = Metrics();
   Source random(4);

@@ -23,8 +23,8 @@ Comparison ShortRunsFixture(size_t intervals, size_t cells);
 // sizes. No server results: those of somebody else's server.
 Comparison OpenLoopFixture();
 
-// epoll and 15 sets of features, "set 1" to "set 15", each server dearer than the one before; five
-// repeats at 64 connections or, with two cells, at 64 and 1,000.
+// epoll and 15 sets of features, "set 1" to "set 15" but for a long name, each server dearer than
+// the one before; five repeats at 64 connections or, with two cells, at 64 and 1,000.
 Comparison ManySidesFixture(size_t cells);
 
 // Small, and every text in it wants to be markup: `markup` in sides, axes, metrics, notes, keys.
