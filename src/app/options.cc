@@ -138,6 +138,27 @@ void CheckCommonOptions(const CommonOptions& options) {
   }
 }
 
+void AddNoUseOnUnix(const engine::FeatureRequest& request, engine::FeatureReasons& no_use) {
+  using enum engine::FeatureId;
+  for (engine::FeatureId id : {kSendZc, kSendZcFixed}) {
+    no_use[static_cast<size_t>(id)] = "the kernel refuses zero-copy sends on unix sockets";
+  }
+  // One that waits first may never be told of the end of the stream, so the engine does not ask.
+  if (request.wanted.Has(kMultishotRecv)) {
+    no_use[static_cast<size_t>(kPollFirst)] =
+        "a multishot receive on a unix socket cannot wait first; add -multishot_recv";
+  }
+}
+
+void CheckUse(const engine::FeatureRequest& request, const engine::FeatureReasons& no_use) {
+  for (const engine::FeatureInfo& info : engine::kFeatureTable) {
+    const std::string& why = no_use[static_cast<size_t>(info.id)];
+    if (!request.required.Has(info.id) || why.empty()) continue;
+    cli::Refuse("--features",
+                absl::StrCat("got +", base::ToAbsl(info.name), ", which cannot be used: ", why));
+  }
+}
+
 absl::Status CheckFeatures(const CommonOptions& options, const engine::EngineChoice& choice) {
   if (choice.kind != engine::EngineKind::kEpoll || options.features.required.empty()) {
     return absl::OkStatus();

@@ -43,6 +43,12 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options);
 // Throws CLI::ValidationError for common options that contradict each other. For Parse's `check`.
 void CheckCommonOptions(const CommonOptions& options);
 
+// Adds the features that come to nothing where all connections are unix sockets, with why.
+void AddNoUseOnUnix(const engine::FeatureRequest& request, engine::FeatureReasons& no_use);
+
+// Throws CLI::ValidationError for a feature that was named and that the role has no use for.
+void CheckUse(const engine::FeatureRequest& request, const engine::FeatureReasons& no_use);
+
 // UNAVAILABLE when features were asked for by name and the choice of the engine, which was made for
 // want of io_uring, cannot have them.
 absl::Status CheckFeatures(const CommonOptions& options, const engine::EngineChoice& choice);

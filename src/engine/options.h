@@ -58,8 +58,12 @@ struct Options {
 
   WaitPolicy wait = {};
 
-  // io_uring: what may be used and what must be, and ring sizes. CQ 0 sizes it for max_connections.
+  // io_uring: what may be used and what must be, and what the role has no use for, whoever wants
+  // it.
   FeatureRequest features = {};
+  FeatureReasons no_use = {};
+
+  // io_uring: ring sizes. CQ 0 sizes it for max_connections.
   uint32_t sq_entries = 4096;
   uint32_t cq_entries = 0;
 

@@ -52,6 +52,7 @@ absl::Status Crew::Work(int index) {
   engine::Options engine_options;
   engine_options.max_connections = plan.lanes;
   engine_options.features = options_.common.features;
+  engine_options.no_use = NoUse(options_);
   if (setup_.direct_descriptors) {
     engine::Require(engine::FeatureId::kDirectDescriptors, engine_options.features);
   }

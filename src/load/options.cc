@@ -174,6 +174,7 @@ void Check(const Options& options, const Given& given) {
   if (where->unix_path.empty() && where->port == 0) {
     Contradiction("--connect", "got port 0, takes 1 to 65535");
   }
+  app::CheckUse(options.common.features, NoUse(options));
 }
 
 // What follows from options that were given for others that were not.
@@ -193,6 +194,19 @@ void Complete(Options& options, const Given& given) {
 }
 
 }  // namespace
+
+engine::FeatureReasons NoUse(const Options& options) {
+  engine::FeatureReasons no_use;
+  no_use[static_cast<size_t>(engine::FeatureId::kMultishotAccept)] =
+      "a load generator accepts nothing";
+  no_use[static_cast<size_t>(engine::FeatureId::kVectoredSend)] =
+      "a load generator sends from one piece of memory";
+  const absl::StatusOr<net::HostPort> where = net::ParseHostPort(options.connect, kDefaultPort);
+  if (where.ok() && !where->unix_path.empty()) {
+    app::AddNoUseOnUnix(options.common.features, no_use);
+  }
+  return no_use;
+}
 
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
   CLI::App app;

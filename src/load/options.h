@@ -35,6 +35,9 @@ struct Options {
   int64_t seed = 0;
 };
 
+// Features that a load generator, or one of this server, has no use for, with why.
+engine::FeatureReasons NoUse(const Options& options);
+
 // Fills `options`, the seed too when none is given; the exit code when the program should end now.
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options);
 

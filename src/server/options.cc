@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/status/statusor.h"
 #include "app/feature_list.h"
 #include "base/clock.h"
@@ -35,9 +37,21 @@ void Check(const Options& options) {
                 "multishot_accept excludes --max-connections, which takes a place before each "
                 "accept; leave one of them out");
   }
+  app::CheckUse(options.common.features, NoUse(options));
 }
 
 }  // namespace
+
+engine::FeatureReasons NoUse(const Options& options) {
+  engine::FeatureReasons no_use;
+  const bool all_unix =
+      std::all_of(options.listen.begin(), options.listen.end(), [](const std::string& where) {
+        const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(where, kDefaultPort);
+        return parsed.ok() && !parsed->unix_path.empty();
+      });
+  if (all_unix) app::AddNoUseOnUnix(options.common.features, no_use);
+  return no_use;
+}
 
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
   CLI::App app;

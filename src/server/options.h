@@ -25,6 +25,9 @@ struct Options {
   int64_t duration_ns = 0;      // 0: until a signal
 };
 
+// Features that these listeners leave no use for, with why.
+engine::FeatureReasons NoUse(const Options& options);
+
 // Fills `options`; the exit code when the program should end now.
 std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options);
 

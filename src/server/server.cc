@@ -186,6 +186,7 @@ absl::Status ServerRun::PlanConnections(int64_t limit) {
   }
   engine_options_.accept_gate = gate_.get();
   engine_options_.features = options_.common.features;
+  engine_options_.no_use = NoUse(options_);
   if (room->direct) {
     engine::Require(engine::FeatureId::kDirectDescriptors, engine_options_.features);
   }

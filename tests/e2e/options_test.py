@@ -60,6 +60,10 @@ SERVER = [
     (["--max-connections", "0"], ["--max-connections", '"0"', "1 to"]),
     (["--features", "+multishot_accept", "--max-connections", "10"],
      ["--features", "multishot_accept", "--max-connections"]),
+    (["--listen", "unix:/tmp/a", "--listen", "unix:/tmp/b", "--features", "+send_zc"],
+     ["--features", "+send_zc", "unix sockets"]),
+    (["--listen", "unix:/tmp/a", "--features", "+poll_first"],
+     ["--features", "+poll_first", "unix socket", "-multishot_recv"]),
     (["--high-water", "0"], ["--high-water", '"0"', "1 to"]),
     (["--idle-timeout", "0"], ["--idle-timeout", '"0"', "1ms to"]),
     (["--duration", "soon"], ["--duration", '"soon"', "takes a time"]),
@@ -67,6 +71,11 @@ SERVER = [
 
 LOAD = [
     (["--connect", "127.0.0.1:0"], ["--connect", "port 0", "1 to 65535"]),
+    (["--features", "+multishot_accept"],
+     ["--features", "+multishot_accept", "a load generator accepts nothing"]),
+    (["--features", "+vectored_send"], ["--features", "+vectored_send", "one piece of memory"]),
+    (["--connect", "unix:/tmp/a", "--features", "+send_zc,+send_zc_fixed"],
+     ["--features", "+send_zc", "unix sockets"]),
     (["--connect", ":::"], ["--connect", '":::"', "brackets"]),
     (["-c", "0"], ["--connections", '"0"', "1 to"]),
     (["-c", "2", "-t", "3"], ["--threads", "got 3", "(2)"]),

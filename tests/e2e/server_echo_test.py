@@ -198,6 +198,26 @@ def test_features_are_switched_and_told(features, run, start_server, run_load, v
         assert [name for name, on in effective.items() if on] == ["fixed_buffers"]
 
 
+def test_a_load_generator_declines_what_it_has_no_use_for(start_server, run_load):
+    """By default, where only what is named would end it."""
+    require("io_uring")
+    ended, result = run_load(start_server().address, "--engine", "io_uring", "-c", "3", "-n", "5")
+    assert ended.code == 0, ended.err
+    engine = result["config"]["engine"]
+    for name in ("multishot_accept", "vectored_send"):
+        assert not engine["effective"][name]
+        assert "a load generator" in engine["declined"][name]
+
+
+def test_one_socket_that_can_use_a_feature_is_enough(tmp_path, run, start_server, validated):
+    require("io_uring")
+    require_features("+send_zc", run)
+    server = start_server("--listen", f"unix:{tmp_path}/socket", "--features", "+send_zc",
+                          engine="io_uring")
+    assert server.stop().code == 0
+    assert validated(server.json_path)["config"]["engine"]["effective"]["send_zc"]
+
+
 @pytest.mark.parametrize("size", ["64", "64k"])
 @pytest.mark.parametrize("rest", ["best", "baseline"])
 def test_zero_copy_sends_are_verified_and_counted(rest, size, run, start_server, run_load,

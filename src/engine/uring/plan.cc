@@ -16,6 +16,10 @@ FeaturePlan PlanFeatures(const Options& options, const Capabilities& caps) {
       plan.Drop(info.id, not_here[static_cast<size_t>(info.id)]);
     }
   }
+  for (const FeatureInfo& info : kFeatureTable) {
+    const std::string& no_use = options.no_use[static_cast<size_t>(info.id)];
+    if (plan.use.Has(info.id) && !no_use.empty()) plan.Drop(info.id, no_use);
+  }
   // A limit must hold exactly, and a multishot accept cannot be stopped in time.
   if (options.accept_gate != nullptr && plan.use.Has(FeatureId::kMultishotAccept)) {
     plan.Drop(FeatureId::kMultishotAccept, "a connection limit takes a place before each accept");

@@ -82,6 +82,17 @@ TEST(PlanTest, MinWaitIsUsedByBatchesOnly) {
   EXPECT_EQ(Find(told, kMinWait).why_not, "this kernel does not have it");
 }
 
+TEST(PlanTest, WhatARoleHasNoUseForIsDeclinedWithItsReason) {
+  Options options = Asking("best");
+  options.no_use[static_cast<size_t>(kMultishotAccept)] = "nothing is accepted";
+  FeaturePlan plan = PlanFeatures(options, KernelWith(kAllFeatures));
+  EXPECT_FALSE(plan.use.Has(kMultishotAccept));
+  Features told = DescribePlan(options.features, plan);
+  EXPECT_TRUE(Find(told, kMultishotAccept).requested);
+  EXPECT_EQ(Find(told, kMultishotAccept).why_not, "nothing is accepted");
+  EXPECT_EQ(Find(told, kSendZc).why_not, "") << "nobody wanted it";
+}
+
 // Whatever a kernel has: who reads a result finds all that was asked for in use or declined.
 TEST(PlanTest, EverythingWantedIsInUseOrDeclinedWithAReason) {
   for (const char* asked : {"best", "baseline", "+sqpoll", "+direct_descriptors", "-buffer_ring",
