@@ -10,8 +10,8 @@ from bench.settings import AXES
 Run = collections.namedtuple("Run", "order_index repeat cell name")
 
 # From the axis that changes least to the one whose values are measured side by side.
-_NESTING = ("threads", "size_bytes", "depth", "connections", "buffer_size_bytes", "wait", "features",
-            "engine")
+_NESTING = ("threads", "size_bytes", "depth", "connections", "buffer_size_bytes", "wait",
+            "features", "engine")
 
 _NAME_PARTS = {"connections": "c", "size_bytes": "s", "depth": "d", "threads": "t",
                "features": "f", "wait": "w", "buffer_size_bytes": "b"}

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 
-from bench import cpus, matrix, preflight, process, progress, results, servers, settings, table, units
+from bench import (cpus, matrix, preflight, process, progress, results, servers, settings, table,
+                   units)
 from bench import series as series_
 from bench.settings import ASKED_BY, DEFAULTS
 
@@ -372,7 +373,8 @@ def print_outcome(folder, judge):
     lines = table.text(folder)
     if judged:
         lines += ["", *map(units.printable, judged)]
-    lines += table.warning_lines(folder)
+    else:  # the verdicts have them among their notes
+        lines += table.warning_lines(folder)
     (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines), flush=True)
     if complaint:

@@ -2,7 +2,7 @@
 import dataclasses
 
 # Axes of the matrix, in the order of columns; the names are those of result files. Those of the
-# server are its own: its threads, how they wait, the io_uring features it is asked for, its buffers.
+# server are its own: its threads, how they wait, the io_uring features it is asked for, buffers.
 AXES = ("engine", "connections", "size_bytes", "depth", "threads", "features", "wait",
         "buffer_size_bytes")
 OF_THE_SERVER = ("engine", "threads", "features", "wait", "buffer_size_bytes")

@@ -1,5 +1,5 @@
-"""The table of a folder: a row for every cell, and what is to be known of the numbers. What differs,
-and whether by chance, is for ringecho-compare to say."""
+"""The table of a folder: a row for every cell, and what is to be known of the numbers. What
+differs, and whether by chance, is for ringecho-compare to say."""
 import collections
 import statistics
 import textwrap
@@ -22,8 +22,8 @@ _COLUMNS = {
     "buffer_size_bytes": ("buffers", 9, units.size_or_word),
 }
 
-_ROW_ORDER = ("threads", "depth", "size_bytes", "connections", "buffer_size_bytes", "wait", "features",
-              "engine")
+_ROW_ORDER = ("threads", "depth", "size_bytes", "connections", "buffer_size_bytes", "wait",
+              "features", "engine")
 
 _NUMBERS = (("messages/s", 12), ("p50", 8), ("p99", 8), ("p99.9", 8), ("CPU/msg", 8), ("loader", 7))
 
