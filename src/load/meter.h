@@ -1,5 +1,6 @@
 // What one worker measures: messages, latencies, CPU and engine work, between the edges of the
-// measure phase and per interval within it.
+// measure phase; and per interval within it and within the warm-up before it, so that a reader of
+// the result sees what the warm-up was for.
 #ifndef RINGECHO_LOAD_METER_H_
 #define RINGECHO_LOAD_METER_H_
 
@@ -36,39 +37,42 @@ class Meter {
   // Must come before Begin. The counters outlive the measuring.
   void Attach(const engine::Counters& counters) { counters_ = &counters; }
 
-  bool measuring() const { return measuring_; }
-  // When CloseInterval is due next; base::kNever outside the measure phase.
-  int64_t interval_end_ns() const { return measuring_ ? interval_end_ns_ : base::kNever; }
+  // When CloseInterval is due next; base::kNever outside the two phases.
+  int64_t interval_end_ns() const { return posting_ ? interval_end_ns_ : base::kNever; }
 
-  // The edges. They may be noticed late; times are those that were planned.
-  void Begin(int64_t start_ns);
+  // The edges. They may be noticed late; times are those that were planned. WarmUp need not come;
+  // its last interval, which may be a short one, ends where the measure phase begins.
+  void WarmUp(int64_t start_ns);
+  void Begin(int64_t start_ns, uint64_t exceptions, int64_t open_connections);
   void CloseInterval(uint64_t exceptions, int64_t open_connections);
-  // Closes the last interval, which may be a short one, too.
+  // Closes the last interval, which may be a short one, too. Of a warm-up nothing is measured.
   void End(int64_t end_ns, uint64_t exceptions, int64_t open_connections);
   // Nothing more comes from this worker.
   void Finish() { board_->Finish(worker_); }
 
-  // The hot path. Nothing outside the measure phase counts.
+  // The hot path. Nothing outside the two phases counts.
   void Message(int64_t latency_ns) {
-    if (!measuring_) return;
+    if (!posting_) return;
     latency_->Record(static_cast<uint64_t>(latency_ns));
     ++interval_.messages;
   }
   void Bytes(uint64_t bytes) {
-    if (measuring_) interval_.bytes += bytes;
+    if (posting_) interval_.bytes += bytes;
   }
 
   const Measured& result() const { return measured_; }
 
  private:
   int64_t CpuNs() const;
+  void StartPosting(int64_t start_ns);
   void Post(int64_t end_ns, uint64_t exceptions, int64_t open_connections);
 
   stats::IntervalBoard* const board_;
   const int worker_;
   const int64_t interval_ns_;
   const engine::Counters* counters_ = nullptr;
-  bool measuring_ = false;
+  bool posting_ = false;    // warming up or measuring
+  bool measuring_ = false;  // what is posted is measured
   int64_t interval_end_ns_ = 0;
   int64_t index_ = 0;
   stats::IntervalCounts interval_;

@@ -39,14 +39,21 @@ void Sessions::Cross() {
     switch (phase_) {
       case Phase::kConnect:
         phase_ = Phase::kWarmup;
-        boundary_ns_ += plan_.warmup_ns;
+        measure_ns_ = boundary_ns_ + plan_.warmup_ns;
+        if (plan_.warmup_ns > 0) meter_.WarmUp(boundary_ns_);
+        boundary_ns_ = std::min(meter_.interval_end_ns(), measure_ns_);
         StartSweep();
         break;
       case Phase::kWarmup:
-        phase_ = Phase::kMeasure;
-        meter_.Begin(boundary_ns_);
-        if (by_time()) measure_end_ns_ = boundary_ns_ + plan_.duration_ns;
-        boundary_ns_ = std::min(meter_.interval_end_ns(), measure_end_ns_);
+        if (boundary_ns_ == measure_ns_) {
+          phase_ = Phase::kMeasure;
+          meter_.Begin(measure_ns_, tally_.exceptions.Get(), open());
+          if (by_time()) measure_end_ns_ = measure_ns_ + plan_.duration_ns;
+          boundary_ns_ = std::min(meter_.interval_end_ns(), measure_end_ns_);
+        } else {
+          meter_.CloseInterval(tally_.exceptions.Get(), open());
+          boundary_ns_ = std::min(meter_.interval_end_ns(), measure_ns_);
+        }
         break;
       case Phase::kMeasure:
         if (boundary_ns_ == measure_end_ns_) {

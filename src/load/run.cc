@@ -188,11 +188,15 @@ void LoadRun::Watch() {
 int64_t LoadRun::NextLookNs() const {
   const int64_t now_ns = base::NowNs();
   if (go_ns_ == base::kNever) return now_ns + kProgressNs;
-  if (now_ns < measure_ns_) return measure_ns_;
+  // Intervals begin anew with each of the two phases.
+  const bool warming = now_ns < measure_ns_;
+  const int64_t from_ns = warming ? go_ns_ : measure_ns_;
+  const int64_t edge_ns = warming ? measure_ns_ : measure_end_ns_;
+  if (now_ns < from_ns) return from_ns;
   const int64_t interval_ns = options_.common.interval_ns;
-  const int64_t passed = (now_ns - kPostMarginNs - measure_ns_) / interval_ns;
-  const int64_t line_ns = measure_ns_ + (passed + 1) * interval_ns + kPostMarginNs;
-  return now_ns < measure_end_ns_ ? std::min(line_ns, measure_end_ns_) : line_ns;
+  const int64_t passed = (now_ns - kPostMarginNs - from_ns) / interval_ns;
+  const int64_t line_ns = from_ns + (passed + 1) * interval_ns + kPostMarginNs;
+  return now_ns < edge_ns ? std::min(line_ns, edge_ns) : line_ns;
 }
 
 void LoadRun::OnSignal(int signal) {
@@ -273,7 +277,8 @@ void LoadRun::TakeIntervals() {
     if (taken->p50_ns) interval.p50_ns = static_cast<int64_t>(*taken->p50_ns);
     if (taken->p99_ns) interval.p99_ns = static_cast<int64_t>(*taken->p99_ns);
     retries_shown_ = retries;
-    if (!options_.common.quiet) {
+    // Lines are of what is measured; the warm-up is for the file.
+    if (!options_.common.quiet && taken->counts.start_ns >= measure_ns_) {
       if (!header_) std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kLoad).c_str());
       header_ = true;
       const report::EngineWork work = app::WorkOf(taken->counts);

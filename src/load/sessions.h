@@ -182,6 +182,7 @@ class Sessions {
   bool has_work_ = true;
   int64_t now_ns_ = 0;                     // of the event being dealt with
   int64_t boundary_ns_ = base::kNever;     // when Cross has something to do
+  int64_t measure_ns_ = base::kNever;      // the end of the warm-up
   int64_t measure_end_ns_ = base::kNever;  // by time only
   uint64_t in_flight_ = 0;                 // messages, all lanes
   uint64_t in_flight_at_end_ = 0;

@@ -234,7 +234,8 @@ struct Resources {
   std::optional<int64_t> iou_workers;          // [null] io-wq threads seen
 };
 
-// One live line. Counters are those of the interval, not sums.
+// One live line. Counters are those of the interval, not sums. Times as in Phase. A load
+// generator's are of the warm-up or of the measure phase; a server's of the whole run.
 struct Interval {
   int64_t t_start_ns = 0;
   int64_t t_end_ns = 0;

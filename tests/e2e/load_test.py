@@ -37,6 +37,22 @@ def assert_sound(latency):
     assert latency["min"] <= latency["mean"] <= latency["max"]
 
 
+def assert_intervals_are_of_two_phases(result):
+    """Without gaps from the warm-up's start to the measure phase's end, on the clock of the phases;
+    an edge between the phases is one between intervals, and the second ones make up the totals."""
+    warmup, measure = (next(phase for phase in result["phases"] if phase["name"] == name)
+                       for name in ("warmup", "measure"))
+    edges = [(interval["t_start_ns"], interval["t_end_ns"]) for interval in result["intervals"]]
+    assert edges[0][0] == warmup["start_ns"] and edges[-1][1] == measure["end_ns"]
+    assert all(end == start for (_, end), (start, _) in zip(edges, edges[1:]))
+    warming = [interval for interval in result["intervals"]
+               if interval["t_end_ns"] <= measure["start_ns"]]
+    measured = result["intervals"][len(warming):]
+    assert measured[0]["t_start_ns"] == measure["start_ns"]
+    assert sum(interval["messages"] for interval in warming) > 0
+    assert sum(interval["messages"] for interval in measured) == result["totals"]["messages"]
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_closed_loop_for_a_time(engine, load_engine, threads, start_server, run_load, validated):
     server = start_server("-t", threads, engine=engine)
@@ -54,7 +70,7 @@ def test_closed_loop_for_a_time(engine, load_engine, threads, start_server, run_
     assert_sound(result["latency"]["connect_ns"])
     assert [phase["name"] for phase in result["phases"]] == ["connect", "warmup", "measure", "drain"]
     assert result["config"]["engine"]["name"] == load_engine
-    assert sum(interval["messages"] for interval in result["intervals"]) == totals["messages"]
+    assert_intervals_are_of_two_phases(result)
     assert server.stop().code == 0
     served = validated(server.json_path)
     assert served["totals"]["connections"] == 100

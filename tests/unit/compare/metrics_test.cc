@@ -39,7 +39,9 @@ Measurement WithIntervals() {
   };
   server.intervals = {interval(1020, 1120, 0, 50), interval(1120, 1220, 0, 6),
                       interval(1220, 1290, 0, 4), interval(1290, 1390, 0, 50)};
-  load.intervals = {interval(100, 200, 1000, 0), interval(200, 300, 2000, 0)};
+  // The first is of the warm-up.
+  load.intervals = {interval(0, 100, 5000, 0), interval(100, 200, 1000, 0),
+                    interval(200, 300, 2000, 0)};
   load.phases = {{report::PhaseName::kMeasure, 100 * kMs, 300 * kMs}};
   return out;
 }

@@ -104,6 +104,7 @@ TEST(ByTimeTest, AMessageCountsInThePhaseItCompletesInThoughNobodyHasNoticedTheT
   world.FinishCloses();
   ASSERT_TRUE(world.engine.exited);
   EXPECT_EQ(world.work.measured().messages, 2u);
+  EXPECT_EQ(world.board.Take()->counts.messages, 0u);  // the warm-up's
   EXPECT_EQ(world.board.Take()->counts.messages, 1u);
   EXPECT_EQ(world.board.Take()->counts.messages, 1u);
 }
@@ -153,7 +154,12 @@ TEST(ByTimeTest, PostsIntervalsThatAddUp) {
   while (std::optional<stats::Interval> interval = world.board.Take()) {
     intervals.push_back(*interval);
   }
-  ASSERT_EQ(intervals.size(), 4u);
+  ASSERT_EQ(intervals.size(), 5u);
+  // The warm-up's is none of the measure phase.
+  EXPECT_EQ(intervals.front().counts.start_ns, World::kStart);
+  EXPECT_EQ(intervals.front().counts.end_ns, World::kStart + kSec);
+  EXPECT_EQ(intervals.front().counts.messages, 2u * 4u * 100u);
+  intervals.erase(intervals.begin());
   uint64_t messages = 0;
   for (const stats::Interval& interval : intervals) {
     EXPECT_EQ(interval.counts.end_ns - interval.counts.start_ns, kSec);
@@ -185,7 +191,7 @@ TEST(ByTimeTest, AnIntervalHasItsOwnErrors) {
   while (std::optional<stats::Interval> interval = world.board.Take()) {
     errors.push_back(interval->counts.errors);
   }
-  EXPECT_EQ(errors, (std::vector<uint64_t>{2, 1, 0, 0}));
+  EXPECT_EQ(errors, (std::vector<uint64_t>{0, 2, 1, 0, 0}));
   EXPECT_EQ(world.work.in_flight_at_end(), 1u);
 }
 
