@@ -117,6 +117,12 @@ report::EngineWork WorkOf(const stats::IntervalCounts& counts) {
           .completions = static_cast<int64_t>(counts.completions)};
 }
 
+void DescribeWork(const report::EngineWork& work, report::Interval& interval) {
+  interval.syscalls = work.syscalls;
+  interval.enter_calls = work.enter_calls;
+  interval.completions = work.completions;
+}
+
 std::string SnapshotText(std::string_view heading, const CounterSums& sums, int64_t messages) {
   constexpr size_t kColumns = 80;
   std::vector<std::string> items;

@@ -50,8 +50,9 @@ void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, 
 // For the environment of a result: what io_uring offers on this kernel.
 report::IoUring DescribeIoUring();
 
-// What live lines tell of an interval.
+// What live lines tell of an interval, and the same in the form results have.
 report::EngineWork WorkOf(const stats::IntervalCounts& counts);
+void DescribeWork(const report::EngineWork& work, report::Interval& interval);
 
 // For SIGUSR1: "accepted 12, open 3, ..." of the counters that are not 0 and, as EngineStats, what
 // they were per message and enter, and the io-wq workers there are now; wrapped at 80 columns.

@@ -266,6 +266,16 @@ void AddPhases(std::vector<report::Phase>& sum, std::vector<report::Phase> one, 
   }
 }
 
+// A result of schema 1.0 has none, and the sum of the others would be that of a part.
+void AddWhereBoth(std::optional<int64_t>& sum, const std::optional<int64_t>& one,
+                  std::string_view field, CheckedSums& sums) {
+  if (sum && one) {
+    sums.Add(sum, one, field);
+  } else {
+    sum.reset();
+  }
+}
+
 void AddInterval(report::Interval& sum, const report::Interval& one, CheckedSums& sums) {
   sums.Add(sum.messages, one.messages, "intervals.messages");
   sums.Add(sum.bytes, one.bytes, "intervals.bytes");
@@ -273,6 +283,9 @@ void AddInterval(report::Interval& sum, const report::Interval& one, CheckedSums
   sums.Add(sum.connections_open, one.connections_open, "intervals.connections_open");
   sums.Add(sum.cpu_ns, one.cpu_ns, "intervals.cpu_ns");
   sums.Add(sum.retries, one.retries, "intervals.retries");
+  AddWhereBoth(sum.syscalls, one.syscalls, "intervals.syscalls", sums);
+  AddWhereBoth(sum.enter_calls, one.enter_calls, "intervals.enter_calls", sums);
+  AddWhereBoth(sum.completions, one.completions, "intervals.completions", sums);
 }
 
 void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interval> one,

@@ -277,11 +277,12 @@ void LoadRun::TakeIntervals() {
     if (taken->p50_ns) interval.p50_ns = static_cast<int64_t>(*taken->p50_ns);
     if (taken->p99_ns) interval.p99_ns = static_cast<int64_t>(*taken->p99_ns);
     retries_shown_ = retries;
+    const report::EngineWork work = app::WorkOf(taken->counts);
+    app::DescribeWork(work, interval);
     // Lines are of what is measured; the warm-up is for the file.
     if (!options_.common.quiet && taken->counts.start_ns >= measure_ns_) {
       if (!header_) std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kLoad).c_str());
       header_ = true;
-      const report::EngineWork work = app::WorkOf(taken->counts);
       std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kLoad, interval, work).c_str());
       if (options_.common.verbose) std::fprintf(human_, "%s\n", report::LiveDetail(work).c_str());
       std::fflush(human_);

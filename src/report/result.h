@@ -27,7 +27,7 @@ namespace ringecho::report {
 inline constexpr char kSchemaName[] = "ringecho.result";
 // MAJOR changes when a key is renamed or means something else, MINOR when one is added.
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 0;
+inline constexpr int kSchemaMinor = 1;
 
 using Number = std::variant<int64_t, double>;
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
@@ -247,6 +247,11 @@ struct Interval {
   std::optional<int64_t> retries;  // load
   std::optional<int64_t> p50_ns;   // load; left out when the interval had no message
   std::optional<int64_t> p99_ns;
+  // Of the engines, as in engine_stats; since 1.1. Per message and per enter they are what live
+  // lines show.
+  std::optional<int64_t> syscalls = {};
+  std::optional<int64_t> enter_calls = {};
+  std::optional<int64_t> completions = {};
 };
 
 enum class Verdict : uint8_t { kValid, kSuspect, kInvalid };

@@ -217,6 +217,9 @@ void Fields(Of<Interval>, V& v, typename V::template Ref<Interval> s) {
   v.IfSet("retries", s.retries);
   v.IfSet("p50_ns", s.p50_ns);
   v.IfSet("p99_ns", s.p99_ns);
+  v.IfSet("syscalls", s.syscalls);
+  v.IfSet("enter_calls", s.enter_calls);
+  v.IfSet("completions", s.completions);
 }
 
 template <class V>

@@ -384,10 +384,10 @@ void ServerRun::PrintIntervals() {
     interval.errors = static_cast<int64_t>(taken->counts.errors);
     interval.connections_open = taken->counts.open_connections;
     interval.cpu_ns = taken->counts.cpu_ns;
+    const report::EngineWork work = app::WorkOf(taken->counts);
+    app::DescribeWork(work, interval);
     if (!options_.common.quiet) {
-      std::fprintf(
-          human_, "%s\n",
-          report::LiveLine(report::Role::kServer, interval, app::WorkOf(taken->counts)).c_str());
+      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kServer, interval, work).c_str());
     }
     result_.intervals.push_back(interval);
   }

@@ -71,6 +71,8 @@ def test_closed_loop_for_a_time(engine, load_engine, threads, start_server, run_
     assert [phase["name"] for phase in result["phases"]] == ["connect", "warmup", "measure", "drain"]
     assert result["config"]["engine"]["name"] == load_engine
     assert_intervals_are_of_two_phases(result)
+    for name in ("syscalls", "enter_calls", "completions"):
+        assert sum(interval[name] for interval in result["intervals"]) > 0
     assert server.stop().code == 0
     served = validated(server.json_path)
     assert served["totals"]["connections"] == 100

@@ -270,6 +270,9 @@ def test_intervals_add_up_to_the_totals(engine, start_server, validated):
     assert result["totals"]["messages"] == 2_000
     ends = [(i["t_start_ns"], i["t_end_ns"]) for i in result["intervals"]]
     assert all(start < end for start, end in ends) and ends == sorted(ends)
+    # Each echo takes the engine at least one call, for at least one event.
+    for name in ("syscalls", "enter_calls", "completions"):
+        assert sum(interval[name] for interval in result["intervals"]) > 1_000, name
 
 
 def test_a_stale_unix_socket_is_replaced_and_a_live_one_is_not(engine, start_server, tmp_path, run):

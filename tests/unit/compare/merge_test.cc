@@ -30,7 +30,7 @@ report::Result Loader(int index, const stats::Histogram& latencies) {
   result.latency->response = report::Summarize(latencies);
   result.totals.messages = static_cast<int64_t>(latencies.count());
   result.config.cpus = {index};
-  result.intervals = {{2 * kSecond, 3 * kSecond, 100, 6400, 1, 64, 500, 2, 10, 20}};
+  result.intervals = {{2 * kSecond, 3 * kSecond, 100, 6400, 1, 64, 500, 2, 10, 20, 30, 40, 50}};
   return result;
 }
 
@@ -121,10 +121,22 @@ TEST(Merge, IntervalsAddUpOnOneClock) {
   EXPECT_EQ(merged->intervals[0].messages, 200);
   EXPECT_EQ(merged->intervals[0].errors, 2);
   EXPECT_EQ(merged->intervals[0].connections_open, 128);
+  EXPECT_EQ(merged->intervals[0].syscalls, 60);
+  EXPECT_EQ(merged->intervals[0].enter_calls, 80);
+  EXPECT_EQ(merged->intervals[0].completions, 100);
   EXPECT_FALSE(merged->intervals[0].p99_ns);  // percentiles cannot be added
   EXPECT_EQ(merged->intervals[1].t_start_ns, 9 * kSecond + 300'000'000);
   EXPECT_EQ(merged->intervals[1].messages, 7);
   EXPECT_FALSE(merged->intervals[1].p99_ns);
+}
+
+TEST(Merge, CallsOfIntervalsAreUnknownWhereOneResultHasNone) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[1].intervals[0].syscalls = std::nullopt;
+  auto merged = Merge(results);
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  EXPECT_FALSE(merged->intervals[0].syscalls);
+  EXPECT_EQ(merged->intervals[0].completions, 100);
 }
 
 TEST(Merge, TheWorstVerdictCounts) {

@@ -144,6 +144,9 @@ Result SampleLoadResult() {
   r.intervals[0].retries = 1;
   r.intervals[0].p50_ns = 80'000;
   r.intervals[0].p99_ns = 300'000;
+  r.intervals[0].syscalls = 13'000;
+  r.intervals[0].enter_calls = 12'000;
+  r.intervals[0].completions = 240'000;
   return r;
 }
 
