@@ -316,6 +316,9 @@ bool Follows(std::string_view key, std::string_view vary) {
     return key == "loader_features" || key == "loader_features_requested" || key == "buffers" ||
            key == "buffer_size_bytes";
   }
+  // min_wait is in use where waits are batches.
+  if (vary == "server.wait") return key == "features";
+  if (vary == "wait") return key == "loader_features";
   // A runner gives few connections fewer threads.
   if (vary == "connections" && (key == "threads" || key == "cpus")) return true;
   if (vary == "mode" && key == "rate_target_per_s") return true;

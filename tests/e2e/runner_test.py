@@ -152,6 +152,16 @@ def test_connections_come_and_go(bench, run, validated):
     assert "-" not in rows(ended.out, "epoll")[0]
 
 
+def test_ways_to_wait_are_compared_though_one_of_them_uses_a_feature(bench, run):
+    require("io_uring")
+    ended = run([bench, "wait", *SHORT, "--engines", "io_uring", "--wait", "block,batch:20us",
+                 "--connections", "2"])
+    assert ended.code == 0, ended
+    compared = run([os.environ["RINGECHO_COMPARE"], series_of(bench)])
+    assert compared.code == 0, compared
+    assert compared.out.startswith("server.wait: block (base), batch:20us\n")
+
+
 def test_a_shuffled_order_is_made_and_recorded(bench, run):
     ended = run([bench, *SHORT, "--engines", "epoll", "--connections", "1,2,3,4", "--order",
                  "shuffled", "--seed", "5"])

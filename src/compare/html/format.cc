@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/units.h"
+#include "compare/format.h"
 
 namespace ringecho::compare::html {
 namespace {
@@ -104,7 +105,7 @@ std::string Format(double value, Quantity quantity) {
     case Quantity::kPerSecond:
       return FormatCount(value < 100 ? value : std::round(value));
     case Quantity::kNanoseconds:
-      return IsInt64(value) ? base::FormatDuration(std::llround(value)) : "-";
+      return IsInt64(value) ? FormatValue(Unit::kNanoseconds, value) : "-";
     case Quantity::kBytes:
       return IsInt64(value) ? base::FormatBytes(std::llround(value)) : "-";
     case Quantity::kCount:

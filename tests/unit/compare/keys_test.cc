@@ -93,6 +93,9 @@ TEST(Follows, IsWhatAnotherValueBrings) {
   EXPECT_FALSE(Follows("loader_engine", "engine"));
   EXPECT_FALSE(Follows("server.backlog", "engine"));
   EXPECT_TRUE(Follows("engine", "features"));
+  EXPECT_TRUE(Follows("features", "server.wait"));
+  EXPECT_FALSE(Follows("loader_features", "server.wait"));
+  EXPECT_TRUE(Follows("loader_features", "wait"));
   EXPECT_TRUE(Follows("threads", "connections"));
   EXPECT_FALSE(Follows("depth", "connections"));
   // What the server leaves is the load generator's.
