@@ -257,7 +257,7 @@ std::string StandingSpan(Standing standing) {
 }
 
 std::string Named(const Comparison& comparison, const Stood& stood) {
-  const std::string name = Escape(comparison.sides[stood.side]);
+  std::string name = Escape(comparison.sides[stood.side]);
   if (stood.most == nullptr) return name;
   return absl::StrCat(name, " (", Escape(comparison.metrics[stood.most->metric].title), " ",
                       Format(stood.most->change.value, Quantity::kChange), ")");
@@ -280,6 +280,7 @@ std::string StandingAnswer(const Comparison& comparison, Standing standing,
   if (count > kNamed && all[0].most == nullptr) return out;
   all.resize(std::min(count, kNamed));
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const Stood& one : all) names.push_back(Named(comparison, one));
   return absl::StrCat(out, count > kNamed ? ", most of all " : ": ", absl::StrJoin(names, ", "));
 }
@@ -332,7 +333,7 @@ std::string Title(const Comparison& comparison) {
 
 std::string Answer(const Comparison& comparison) {
   constexpr size_t kSentences = 3;
-  const std::string out =
+  std::string out =
       comparison.sides.size() > kSentences ? Summary(comparison) : Sentences(comparison);
   if (!out.empty()) return out;
   return "<p class=\"answer\">There is nothing to judge: no cell has runs of both sides.</p>\n";
