@@ -28,7 +28,7 @@ absl::Status NoRoom(const ConnectionDemand& demand) {
 absl::StatusOr<ConnectionRoom> FindRoom(const ConnectionDemand& demand,
                                         const engine::FeatureRequest& features) {
   const int64_t limit = demand.descriptor_limit;
-  const int64_t passing = demand.threads * kPassingPerEngine;
+  const int64_t passing = demand.threads * kPassingPerEngine + demand.connecting;
   bool fits = demand.connections + demand.others <= limit;
   bool asked = features.wanted.Has(engine::FeatureId::kDirectDescriptors);
   if (demand.direct_available && (asked || (!fits && !features.asked))) {

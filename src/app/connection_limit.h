@@ -13,6 +13,7 @@ struct ConnectionDemand {
   int64_t connections = 0;  // in all; 0: as many as there can be
   int64_t threads = 1;
   int64_t others = 0;             // descriptors for everything else
+  int64_t connecting = 0;         // that take an ordinary one, too, until they are connected
   int64_t descriptor_limit = 0;   // RLIMIT_NOFILE
   bool direct_available = false;  // the engine can do without descriptors
 };

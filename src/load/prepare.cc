@@ -39,7 +39,8 @@ bool Accepts(const net::Address& address) {
   if (poll(&ready, 1, kProbeMs) != 1) return false;
   int error = 0;
   socklen_t length = sizeof(error);
-  return getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+  return getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0 &&
+         !net::MeetsItself(socket.get());
 }
 
 absl::StatusOr<app::ConnectionRoom> FindRoom(const Options& options, engine::EngineKind engine) {
@@ -50,6 +51,8 @@ absl::StatusOr<app::ConnectionRoom> FindRoom(const Options& options, engine::Eng
       {.connections = options.connections,
        .threads = options.common.threads,
        .others = others,
+       .connecting =
+           std::min(options.connections, std::max<int64_t>(kConnectingMax, options.common.threads)),
        .descriptor_limit = *limit,
        .direct_available = engine::HasFeature(engine, engine::FeatureId::kDirectDescriptors)},
       options.common.features);

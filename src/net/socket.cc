@@ -9,9 +9,12 @@
 
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -61,6 +64,20 @@ int SetOption(int fd, int level, int name, int value) {
 
 enum class Port : uint8_t { kAlone, kShared };
 
+// 0 or the errno. A program's sockets outlive it where requests of io_uring hold them: a worker of
+// the kernel closes them a little later (5 to 60 ms were seen), and a server that is killed and
+// started again at once would find its own port taken.
+int BindOnceFree(int fd, const Address& where) {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (bind(fd, where.get(), where.length()) != 0) {
+    if (errno != EADDRINUSE || std::chrono::steady_clock::now() >= until) return errno;
+    std::this_thread::sleep_for(kPause);
+  }
+  return 0;
+}
+
 // A TCP socket bound to `where`.
 absl::StatusOr<UniqueFd> BoundTcpSocket(const Address& where, Port port) {
   UniqueFd fd(socket(where.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -73,17 +90,17 @@ absl::StatusOr<UniqueFd> BoundTcpSocket(const Address& where, Port port) {
       (where.family() == AF_INET6 && SetOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1) != 0)) {
     return Failure(errno, "setsockopt for", where);
   }
-  if (bind(fd.get(), where.get(), where.length()) != 0) return Failure(errno, "bind", where);
+  if (int error = BindOnceFree(fd.get(), where); error != 0) return Failure(error, "bind", where);
   return fd;
 }
 
-absl::StatusOr<Address> LocalAddress(int fd, const Address& asked) {
+// What getsockname or getpeername says; nothing, and errno, where it fails.
+std::optional<Address> EndOf(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage storage;
   socklen_t length = sizeof(storage);
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
-    return Failure(errno, "getsockname", asked);
-  }
-  return Address(reinterpret_cast<const sockaddr*>(&storage), length);
+  auto* generic = reinterpret_cast<sockaddr*>(&storage);
+  if (get(fd, generic, &length) != 0) return std::nullopt;
+  return Address(generic, length);
 }
 
 absl::StatusOr<Listeners> ListenTcp(const Address& where, const ListenOptions& options) {
@@ -92,8 +109,8 @@ absl::StatusOr<Listeners> ListenTcp(const Address& where, const ListenOptions& o
   // have SO_REUSEADDR), and it holds the port until the group listens.
   absl::StatusOr<UniqueFd> guard = BoundTcpSocket(where, Port::kAlone);
   if (!guard.ok()) return guard.status();
-  absl::StatusOr<Address> address = LocalAddress(guard->get(), where);
-  if (!address.ok()) return address.status();
+  const std::optional<Address> address = EndOf(guard->get(), getsockname);
+  if (!address) return Failure(errno, "getsockname", where);
 
   Listeners result{.address = *address, .sockets = {}};
   for (int i = 0; i < options.count; ++i) {
@@ -166,6 +183,21 @@ int NewConnectSocketCalls(const Address& to, const Address* from) {
   int calls = to.is_unix() ? 1 : 2;
   if (from != nullptr) calls += !to.is_unix() && from->port() == 0 ? 2 : 1;
   return calls;
+}
+
+bool MayMeetItself(const Address& to, const Address* from) {
+  static const PortRange picked = LocalPortRange();
+  if (to.is_unix()) return false;
+  if (from != nullptr && from->port() != 0) return from->port() == to.port();
+  return to.port() >= picked.first && to.port() <= picked.last;
+}
+
+bool MeetsItself(int fd) {
+  const std::optional<Address> here = EndOf(fd, getsockname);
+  if (!here || here != EndOf(fd, getpeername)) return false;
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  return true;
 }
 
 int SomaxconnLimit() {

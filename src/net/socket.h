@@ -39,6 +39,17 @@ absl::StatusOr<Listeners> Listen(const Address& where, const ListenOptions& opti
 // (SOCK_NONBLOCK).
 int NewConnectSocket(const Address& to, const Address* from, int flags);
 
+// Whether a connection to `to`, with `from` as for NewConnectSocket, may turn out to be one with
+// itself. Where nobody listens on a port of this machine that is in net.ipv4.ip_local_port_range,
+// the kernel may pick that very port as the source. TCP takes this for two ends that open at the
+// same time: the connection succeeds, and whatever is sent comes back, a perfect echo from nobody.
+// One in ten thousand tries hits it, and a loader that waits for its server makes many.
+bool MayMeetItself(const Address& to, const Address* from);
+
+// Whether a connected socket has itself at the other end. If so, its close drops it without
+// TIME_WAIT, which would keep the port from the server for a minute. Two system calls, else.
+bool MeetsItself(int fd);
+
 // System calls a successful NewConnectSocket makes, for whoever counts them.
 int NewConnectSocketCalls(const Address& to, const Address* from);
 

@@ -33,7 +33,8 @@ struct Connection {
   CloseReason reason = CloseReason::kLocal;  // from kFinishing on
   bool was_open = false;                     // counted in Counters::open
   bool accepted = false;
-  bool holds_place = false;  // of the AcceptGate
+  bool holds_place = false;      // of the AcceptGate
+  bool may_meet_itself = false;  // to be asked when it has connected (net::MeetsItself)
 
   // In Core's list of connections with something to tell the handler, or to be settled.
   bool listed = false;

@@ -69,10 +69,15 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   }
   Connection& c = table_[slot];
   c.fd.Reset(fd);
+  c.may_meet_itself = net::MayMeetItself(to, from);
   counters_.syscalls.Increment();
   if (connect(c.fd.get(), to.get(), to.length()) == 0) {
-    c.state = State::kOpening;
-    List(slot, c);
+    if (MetItself(c)) {
+      CloseForErrno(slot, c, ECONNREFUSED);
+    } else {
+      c.state = State::kOpening;
+      List(slot, c);
+    }
   } else if (errno == EINPROGRESS) {
     c.state = State::kConnecting;
   } else {
@@ -208,11 +213,18 @@ void Core::MarkOpen(Connection& c) {
   (c.accepted ? counters_.accepted : counters_.connected).Increment();
 }
 
+bool Core::MetItself(const Connection& c) {
+  if (!c.may_meet_itself) return false;
+  counters_.syscalls.Add(2);
+  return net::MeetsItself(c.fd.get());
+}
+
 bool Core::FinishConnect(uint32_t slot, Connection& c) {
   int error = 0;
   socklen_t length = sizeof(error);
   counters_.syscalls.Increment();
   if (getsockopt(c.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  if (error == 0 && MetItself(c)) error = ECONNREFUSED;
   if (error != 0) {
     CloseForErrno(slot, c, error);
     return false;

@@ -81,6 +81,9 @@ class Core {
   // For kConnecting, on an event: true if the connection is open now.
   bool FinishConnect(uint32_t slot, Connection& c);
 
+  // Of one that has just connected; such a connection is none.
+  bool MetItself(const Connection& c);
+
   // For kOpening: the handler is about to be told.
   void MarkOpen(Connection& c);
 

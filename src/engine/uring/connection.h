@@ -127,12 +127,13 @@ struct Connection {
   bool turned_writable : 1 = false;  // so the WritableSet said when nothing waited for it
   bool delivering : 1 = false;       // the handler is looking at received bytes
 
-  bool paused : 1 = false;        // not receiving because the peer does not read
-  bool spill_wanted : 1 = false;  // give the provided buffers back as soon as no send reads them
-  bool holds_place : 1 = false;   // of the AcceptGate
-  bool is_unix : 1 = false;       // a unix socket
-  bool zc_refused : 1 = false;    // the kernel will not send without copying
-  bool closed : 1 = false;        // told, only the slot is not free yet (own_buffer_sends)
+  bool paused : 1 = false;           // not receiving because the peer does not read
+  bool spill_wanted : 1 = false;     // give the provided buffers back as soon as no send reads them
+  bool holds_place : 1 = false;      // of the AcceptGate
+  bool is_unix : 1 = false;          // a unix socket
+  bool may_meet_itself : 1 = false;  // to be asked when it has connected (net::MeetsItself)
+  bool zc_refused : 1 = false;       // the kernel will not send without copying
+  bool closed : 1 = false;           // told, only the slot is not free yet (own_buffer_sends)
 
   // Pieces of provided buffers waiting to be echoed, oldest first, linked in Core's PiecePool.
   uint32_t queue_head = kNoPiece;

@@ -258,6 +258,7 @@ class Core {
   std::optional<ConnId> AdoptParked();
   void Park(base::UniqueFd fd, bool is_unix);
   int TakeOver(uint32_t slot, int fd);
+  bool MetItself(Connection& c);
   std::optional<ConnId> OnDirectAccept(const io_uring_cqe& cqe);
   std::optional<ConnId> AcceptWaiting(Listener& listener);
   std::optional<ConnId> NextWaiting(const io_uring_cqe& cqe);

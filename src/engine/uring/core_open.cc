@@ -353,10 +353,13 @@ int Core::TakeOver(uint32_t slot, int fd) {
   Connection& c = table_[slot];
   c.fd = fd;
   if (!Uses(FeatureId::kDirectDescriptors)) return 0;
-  base::UniqueFd closes(fd);
+  c.plain_fd.Reset(fd);
   c.fd = static_cast<int>(slot);
-  counters_.syscalls.Add(2);
-  return -ring_->InstallFile(slot, fd);
+  counters_.syscalls.Increment();
+  int error = -ring_->InstallFile(slot, fd);
+  // To be asked for its name, which takes a descriptor.
+  if (error != 0 || !c.may_meet_itself) PlainDescriptorDone(c);
+  return error;
 }
 
 std::optional<ConnId> Core::Adopted(uint32_t slot) {
@@ -377,6 +380,7 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   int fd = net::NewConnectSocket(to, from, SOCK_CLOEXEC | (at_once ? SOCK_NONBLOCK : 0));
   if (fd < 0) return NotOpened(ReasonFromErrno(-fd));
   uint32_t slot = table_.Allocate();
+  table_[slot].may_meet_itself = net::MayMeetItself(to, from);
   int failed = 0;
   if (at_once) {
     counters_.syscalls.Add(2);
@@ -411,6 +415,14 @@ ConnectResult Core::Connect(const net::Address& to, const net::Address* from) {
   return {.ok = true, .id = Id(slot)};
 }
 
+bool Core::MetItself(Connection& c) {
+  if (!c.may_meet_itself) return false;
+  counters_.syscalls.Add(2);
+  bool met = net::MeetsItself(Uses(FeatureId::kDirectDescriptors) ? c.plain_fd.get() : c.fd);
+  PlainDescriptorDone(c);
+  return met;
+}
+
 std::optional<ConnId> Core::OnConnect(const io_uring_cqe& cqe) {
   Connection* c = FindFor(cqe);
   if (c == nullptr) return std::nullopt;
@@ -420,8 +432,9 @@ std::optional<ConnId> Core::OnConnect(const io_uring_cqe& cqe) {
     Pump(slot, *c);
     return std::nullopt;
   }
-  if (cqe.res < 0) {
-    TerminateWithErrno(slot, *c, -cqe.res);
+  int error = cqe.res < 0 ? -cqe.res : MetItself(*c) ? ECONNREFUSED : 0;
+  if (error != 0) {
+    TerminateWithErrno(slot, *c, error);
     return std::nullopt;
   }
   c->state = State::kOpen;

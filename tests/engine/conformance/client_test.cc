@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "engine/conformance/conformance_test.h"
+#include "net/socket.h"
 
 namespace ringecho::support {
 namespace {
@@ -199,6 +200,26 @@ TEST_P(ConformanceTest, ConnectWhereNobodyListensIsRefused) {
   EXPECT_EQ(client.opened, 0);
   EXPECT_EQ(engine->counters().connected.Get(), 0U);
   EXPECT_EQ(engine->counters().open.Get(), 0U);
+}
+
+// It would echo everything, and nobody would be there.
+TEST_P(ConformanceTest, AConnectionWithItselfIsRefused) {
+  if (is_unix()) GTEST_SKIP() << "of ports";
+  NewListener();  // And gone again: the port is free.
+  const net::Address here = address();
+  int descriptors = OpenDescriptors();
+  TestClient client;
+  {
+    auto engine = StartEngine(client);
+    ASSERT_TRUE(ConnectFrom(*engine, here, &here).ok);
+    EXPECT_TRUE(WaitUntil([&] { return client.closed == 1; }));
+    EXPECT_EQ(client.ClosedFor(CloseReason::kRefused), 1);
+    EXPECT_EQ(client.opened, 0);
+    EXPECT_EQ(engine->counters().connected.Get(), 0U);
+    absl::StatusOr<net::Listeners> server = net::Listen(here, {});
+    EXPECT_TRUE(server.ok()) << "the port is kept: " << server.status();
+  }
+  EXPECT_EQ(OpenDescriptors(), descriptors);
 }
 
 TEST_P(ConformanceTest, ConnectToAMissingPathIsRefused) {

@@ -61,6 +61,17 @@ TEST(FindRoom, WithoutDirectDescriptorsOnlyTheLimitHelps) {
   EXPECT_FALSE(FindRoom(Demand(10, 1, false), Asking("+direct_descriptors"))->direct);
 }
 
+TEST(FindRoom, ThoseThatConnectNeedOrdinaryOnesForAMoment) {
+  ConnectionDemand demand = Demand(1'000, 1);
+  demand.others = 20;
+  demand.connecting = 64;
+  demand.descriptor_limit = 88;
+  demand.threads = 12;
+  EXPECT_FALSE(FindRoom(demand, {}).ok());
+  demand.descriptor_limit = 132;
+  EXPECT_TRUE(FindRoom(demand, {})->direct);
+}
+
 TEST(FindRoom, TheEnginesThemselvesNeedSome) {
   ConnectionDemand demand = Demand(0, 1);
   demand.descriptor_limit = 100;

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -104,6 +106,18 @@ TEST(ListenTest, RefusesAPortThatAGroupOfTheSameUserListensOn) {
   EXPECT_THAT(Message(second.status()), HasSubstr("bind " + first->address.ToString()));
   EXPECT_THAT(Message(second.status()), HasSubstr("EADDRINUSE"));
   EXPECT_THAT(Message(second.status()), HasSubstr("use another port"));
+}
+
+TEST(ListenTest, WaitsForAPortThatIsBeingFreed) {
+  absl::StatusOr<Listeners> killed = Listen(At("127.0.0.1:0"), {});
+  ASSERT_TRUE(killed.ok()) << killed.status();
+  std::thread kernel([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    killed->sockets.clear();
+  });
+  absl::StatusOr<Listeners> next = Listen(killed->address, {});
+  kernel.join();
+  EXPECT_TRUE(next.ok()) << next.status();
 }
 
 TEST(ListenTest, TakesAPortWhoseConnectionsAreInTimeWait) {
@@ -205,6 +219,32 @@ TEST(ConnectSocketTest, BindsTheSourceAddressAndLeavesThePortToConnect) {
 TEST(ConnectSocketTest, AnswersTheErrnoOfTheCallThatFailed) {
   Address from = At("192.0.2.1:0");
   EXPECT_EQ(NewConnectSocket(At("127.0.0.1:1"), &from, 0), -EADDRNOTAVAIL);
+}
+
+TEST(ConnectSocketTest, MayMeetItselfWhereTheKernelPicksTheServersPort) {
+  const PortRange range = LocalPortRange();
+  Address to = At("127.0.0.1:0"), from = At("127.0.0.2:0");
+  for (int port : {range.first, range.last}) {
+    to.set_port(static_cast<uint16_t>(port));
+    EXPECT_TRUE(MayMeetItself(to, nullptr)) << port;
+    EXPECT_TRUE(MayMeetItself(to, &from)) << port;
+  }
+  from.set_port(9);
+  EXPECT_FALSE(MayMeetItself(to, &from));
+  to.set_port(9);
+  EXPECT_TRUE(MayMeetItself(to, &from));
+  EXPECT_FALSE(MayMeetItself(to, nullptr));
+  EXPECT_FALSE(MayMeetItself(At("unix:/x"), nullptr));
+}
+
+TEST(ConnectSocketTest, ConnectionsBetweenTwoSocketsDoNotMeetThemselves) {
+  absl::StatusOr<Listeners> server = Listen(At("127.0.0.1:0"), {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  base::UniqueFd client = Connected(server->address);
+  base::UniqueFd accepted(accept(server->sockets[0].get(), nullptr, nullptr));
+  EXPECT_FALSE(MeetsItself(client.get()));
+  EXPECT_FALSE(MeetsItself(accepted.get()));
+  EXPECT_FALSE(MeetsItself(server->sockets[0].get())) << "has no other end";
 }
 
 TEST(ConnectSocketTest, KnowsHowManyCallsItMakes) {
