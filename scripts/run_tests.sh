@@ -24,7 +24,8 @@ Usage: scripts/run_tests.sh [OPTIONS] [TEST...]
   --lint               check formatting and run clang-tidy; no tests
   --soak               connections that come and go, thousands a second for a
                        minute, with epoll and three sets of io_uring features;
-                       RINGECHO_CHURN_SECONDS is another time than 60
+                       RINGECHO_CHURN_SECONDS is another time than 60. Then real
+                       runs, whose difference is known, compared
   --static             build static binaries in build-test-static and run those
                        tests that start the programs
   --browser            the HTML report in headless Chromium; installs it, Node
@@ -107,7 +108,8 @@ run_mode() {
     soak)
       need build test
       dir=$root/build-test
-      targets=(src/server/ringecho-server src/load/ringecho-load src/compare/ringecho-compare)
+      targets=(src/server/ringecho-server src/load/ringecho-load src/compare/ringecho-compare
+        tests/burn/libburn.so)
       left_out=()
       # Two at a time, so that each has CPUs for both its ends.
       meson_test=(--num-processes 2)
