@@ -14,8 +14,8 @@ Usage: scripts/check_compare.sh [OPTIONS]
 
   --burn PERCENT   of the server's own CPU time, burnt on top of it [5]
   --repeats N      of each, 1 s long [60]
-  --quick          the same in half a minute, for what no machine is too restless
-                   for: 100% burnt, 8 repeats, changes below 30% do not count
+  --quick          half a minute, for machines of any restlessness: 100% burnt,
+                   8 repeats, changes below 30% do not count
   --build DIR      take the programs that are there; installs and builds nothing
   -h, --help       print this help and exit
 
