@@ -26,6 +26,7 @@
 #include "load/prepare.h"
 #include "report/calibration.h"
 #include "report/environment.h"
+#include "report/intervals.h"
 #include "report/live.h"
 #include "report/result_file.h"
 #include "report/result_json.h"
@@ -77,6 +78,7 @@ class LoadRun {
   void ShowProgress();
   void ShowFirstRetry();
   void TakeIntervals();
+  void ShowInterval(report::Interval interval, const report::EngineWork& work);
   void FillPhases(const Outcome& outcome);
   int Judge(const Outcome& outcome, const absl::Status& status);
   int WriteResult(int exit_code);
@@ -101,7 +103,9 @@ class LoadRun {
   std::optional<app::UsageSample> usage_start_;
   std::optional<app::UsageSample> usage_end_;
   int64_t rss_before_bytes_ = 0;
-  int64_t retries_shown_ = 0;
+  int64_t retries_taken_ = 0;   // into intervals
+  int64_t unshown_errors_ = 0;  // by live lines, so far
+  int64_t unshown_retries_ = 0;
   bool progress_line_ = false;  // one stands on the terminal
   bool header_ = false;
   bool retry_noted_ = false;
@@ -273,22 +277,31 @@ void LoadRun::TakeIntervals() {
     interval.errors = static_cast<int64_t>(taken->counts.errors);
     interval.connections_open = taken->counts.open_connections;
     interval.cpu_ns = taken->counts.cpu_ns;
-    interval.retries = retries - retries_shown_;
+    interval.retries = retries - retries_taken_;
     if (taken->p50_ns) interval.p50_ns = static_cast<int64_t>(*taken->p50_ns);
     if (taken->p99_ns) interval.p99_ns = static_cast<int64_t>(*taken->p99_ns);
-    retries_shown_ = retries;
+    retries_taken_ = retries;
     const report::EngineWork work = app::WorkOf(taken->counts);
     app::DescribeWork(work, interval);
-    // Lines are of what is measured; the warm-up is for the file.
-    if (!options_.common.quiet && taken->counts.start_ns >= measure_ns_) {
-      if (!header_) std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kLoad).c_str());
-      header_ = true;
-      std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kLoad, interval, work).c_str());
-      if (options_.common.verbose) std::fprintf(human_, "%s\n", report::LiveDetail(work).c_str());
-      std::fflush(human_);
-    }
     result_.intervals.push_back(interval);
+    report::BoundIntervals(SinceStart(measure_ns_), result_.intervals);
+    // Lines are of what is measured; the warm-up is for the file.
+    unshown_errors_ += interval.errors;
+    unshown_retries_ += *interval.retries;
+    if (taken->counts.start_ns >= measure_ns_) ShowInterval(interval, work);
   }
+}
+
+void LoadRun::ShowInterval(report::Interval interval, const report::EngineWork& work) {
+  if (options_.common.quiet) return;
+  if (!header_) std::fprintf(human_, "%s\n", report::LiveHeader(report::Role::kLoad).c_str());
+  header_ = true;
+  // None must go unseen, those of connecting and warming up neither.
+  interval.errors = std::exchange(unshown_errors_, 0);
+  interval.retries = std::exchange(unshown_retries_, 0);
+  std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kLoad, interval, work).c_str());
+  if (options_.common.verbose) std::fprintf(human_, "%s\n", report::LiveDetail(work).c_str());
+  std::fflush(human_);
 }
 
 int LoadRun::Finish() {

@@ -2,7 +2,7 @@
 //
 // The limit on values is what bounds memory: two bytes of text ("0,") become a value of 16 bytes,
 // five ("[[]],") two of 56 together. The limits leave room for what our programs write: a result
-// has some 500 values and 11 more per interval (two days of one per second), an object has some
+// has some 500 values and 14 more for each of 100,000 intervals (intervals.h), an object has some
 // 100 keys, lists and objects are nested 6 deep, and the longest string is a histogram of at most
 // 0.5 MiB.
 #ifndef RINGECHO_REPORT_JSON_DOCUMENT_H_

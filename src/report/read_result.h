@@ -11,7 +11,7 @@
 
 namespace ringecho::report {
 
-// Of one file. A run of two days with a live line every second has 50 MiB; beyond that a file is
+// Of one file. With as many intervals as we write (intervals.h) it has 37 MiB; beyond this a file is
 // not one of ours, and reading it would take memory for nothing.
 inline constexpr size_t kResultBytesMax = size_t{64} << 20;
 

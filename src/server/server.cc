@@ -29,6 +29,7 @@
 #include "net/socket.h"
 #include "report/calibration.h"
 #include "report/environment.h"
+#include "report/intervals.h"
 #include "report/live.h"
 #include "report/result_file.h"
 #include "report/result_json.h"
@@ -368,10 +369,9 @@ void ServerRun::AddUp(Outcome& measured, Outcome& whole) const {
     measured += *worker.measured;
     whole += worker.whole;
   }
-  if (gate_ == nullptr) return;
   // The workers' maxima need not have been at the same time.
-  measured.open_max = std::min(measured.open_max, options_.max_connections);
-  whole.open_max = std::min(whole.open_max, options_.max_connections);
+  measured.open_max = std::min(measured.open_max, capacity_);
+  whole.open_max = std::min(whole.open_max, capacity_);
 }
 
 void ServerRun::PrintIntervals() {
@@ -390,6 +390,7 @@ void ServerRun::PrintIntervals() {
       std::fprintf(human_, "%s\n", report::LiveLine(report::Role::kServer, interval, work).c_str());
     }
     result_.intervals.push_back(interval);
+    report::BoundIntervals(0, result_.intervals);
   }
   std::fflush(human_);
 }
