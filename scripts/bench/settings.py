@@ -60,7 +60,20 @@ def from_scenario(scenario, overrides):
     if settings.server == "running":
         for axis in OF_THE_SERVER:
             del settings.axes[axis]
+    else:
+        _compare_features(settings)
     return settings
+
+
+def _compare_features(settings):
+    """Several features are sides of their own, and epoll, which has none, is one beside them. By
+    engine they could not be compared: the one would have all of them on its side."""
+    engines, features = settings.axes["engine"], settings.axes["features"]
+    if settings.vary != "engine" or len(features) == 1 or "io_uring" not in engines:
+        return
+    settings.vary = "features"
+    if settings.base not in engines:
+        settings.base = features[0]
 
 
 def differing(settings, overrides):

@@ -90,6 +90,17 @@ def test_features_that_go_together_are_run_together():
             scenario.features(wrong)
 
 
+@pytest.mark.parametrize("arguments, vary, base", [
+    (["--features", "best,minimal"], "features", "epoll"),
+    (["--features", "best,minimal", "--engines", "io_uring"], "features", "best"),
+    (["--features", "best,minimal", "--engines", "epoll"], "engine", "epoll"),
+    (["--features", "minimal"], "engine", "epoll"),
+    (["wait", "--features", "best,minimal"], "wait", "block")])
+def test_several_features_are_what_is_compared(arguments, vary, base):
+    found = settings_of(*arguments)
+    assert (found.vary, found.base) == (vary, base)
+
+
 def test_buffers_have_a_size_or_the_engines_own():
     assert settings_of("--buffer-size", "default,64k").axes["buffer_size_bytes"] == [
         "default", 65_536]

@@ -242,15 +242,21 @@ def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
     assert (folder / "report.html").read_text() == "page\n"
 
 
-def test_the_comparison_understands_a_series(bench, run):
+@pytest.mark.parametrize("options, sides", [
+    (["--connections", "2,5"], "engine: epoll (base), io_uring\n"),
+    (["--connections", "2", "--features", "best,minimal"],
+     "features: epoll (base), best, minimal\n"),
+    (["--connections", "2", "--features", "best,minimal", "--engines", "io_uring"],
+     "features: best (base), minimal\n")])
+def test_the_comparison_understands_a_series(bench, run, options, sides):
     """The real one, which takes what varies and the base from series.json."""
     require("io_uring")
     folder = bench.parent.parent / "build-bench" / "src" / "compare"
     folder.mkdir()
     (folder / "ringecho-compare").symlink_to(os.environ["RINGECHO_COMPARE"])
-    ended = run([bench, *SHORT, "--connections", "2,5"])
+    ended = run([bench, *SHORT, *options])
     assert ended.code == 0, ended
-    assert "engine: epoll (base), io_uring" in ended.out
+    assert sides in ended.out
     assert "<html" in (series_of(bench) / "report.html").read_text()
 
 
