@@ -162,11 +162,7 @@ void NoteMethod(Comparison& comparison) {
     comparison.notes.emplace_back(
         "forced: more than one thing differs, so nobody can say which of them made a difference");
   }
-  std::map<std::string, size_t> notes;
-  for (const Finding& finding : comparison.findings) {
-    if (!finding.note.empty()) ++notes[finding.note];
-  }
-  for (const auto& [note, count] : notes) {
+  for (const auto& [note, count] : InconclusiveNotes(comparison)) {
     comparison.notes.push_back(absl::StrCat("inconclusive (", count, "): ", note));
   }
 }

@@ -139,6 +139,15 @@ double Worsening(const Finding& finding, const Metric& metric) {
   return metric.better == Better::kHigher ? -finding.change.value : finding.change.value;
 }
 
+std::map<std::string, size_t> InconclusiveNotes(const Comparison& comparison) {
+  std::map<std::string, size_t> notes;
+  for (const Finding& finding : comparison.findings) {
+    const bool judged = comparison.metrics[finding.metric].judged;
+    if (judged && finding.judgement == Judgement::kInconclusive) ++notes[finding.note];
+  }
+  return notes;
+}
+
 void JudgeCells(size_t resamples, Comparison& comparison) {
   comparison.metrics = AllMetrics();
   std::erase_if(comparison.metrics,

@@ -3,6 +3,8 @@
 #define RINGECHO_COMPARE_JUDGE_H_
 
 #include <cstddef>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "compare/comparison.h"
@@ -20,6 +22,9 @@ void JudgeCells(size_t resamples, Comparison& comparison);
 
 // How much worse a finding is than the base, as a ratio of it; negative when it is better.
 double Worsening(const Finding& finding, const Metric& metric);
+
+// What inconclusive findings say it takes, and how many say it.
+std::map<std::string, size_t> InconclusiveNotes(const Comparison& comparison);
 
 }  // namespace ringecho::compare
 

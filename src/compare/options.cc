@@ -23,7 +23,8 @@ constexpr char kFooter[] =
     "\n"
     "merges the results of load generators that drove one server at the same time.\n"
     "Exit codes: 0 done, 1 failed, 2 usage, unreadable or not comparable,\n"
-    "4 --fail-on-regression found one, or could not compare what BASE has.";
+    "4 --fail-on-regression found one, or could not tell: too few repeats, or\n"
+    "nothing to compare with what BASE has.";
 
 constexpr char kMergeFooter[] =
     "The results must be of one configuration. Counts and histograms are added\n"
@@ -108,7 +109,8 @@ void AddVerdictOptions(CLI::App& app, Options& options) {
            options.fail_regression = ParsePercent("--fail-on-regression", text);
          },
          cli::Describe(
-             "exit with 4 when anything is slower by so much or more, or no result of it counts"))
+             "exit with 4 when anything is slower by so much or more, when no result of it counts, "
+             "and when there are too few repeats to tell"))
       ->type_name("PERCENT")
       ->group(kVerdict);
 }

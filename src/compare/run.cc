@@ -2,14 +2,15 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "compare/files.h"
+#include "compare/gate.h"
 #include "compare/html/html.h"
 #include "compare/json.h"
-#include "compare/judge.h"
 #include "compare/merge.h"
 #include "compare/tables.h"
 #include "compare/text.h"
@@ -33,24 +34,12 @@ absl::Status Write(const std::string& path, const std::string& content) {
   return file->Commit(content);
 }
 
-bool Regressed(const Comparison& comparison, double least) {
-  for (const Finding& finding : comparison.findings) {
-    const Metric& metric = comparison.metrics[finding.metric];
-    if (metric.judged && finding.judgement == Judgement::kSlower &&
-        Worsening(finding, metric) >= least) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// Whether anything is worse by `least` or more. What could not be compared may be, so that a build
-// that measures nothing any more passes no test.
 bool Fails(const Comparison& comparison, double least) {
-  for (const std::string& what : comparison.lost) {
-    cli::Complain(kProgram, "--fail-on-regression: " + what);
+  const std::vector<std::string> failures = Failures(comparison, least);
+  for (const std::string& failure : failures) {
+    cli::Complain(kProgram, "--fail-on-regression: " + failure);
   }
-  return Regressed(comparison, least) || !comparison.lost.empty();
+  return !failures.empty();
 }
 
 absl::StatusOr<Comparison> CompareSeries(const Options& options, std::vector<Series> series) {

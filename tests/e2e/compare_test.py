@@ -236,6 +236,15 @@ def test_a_regression_is_an_exit_code(series, compare):
     assert compare(base, slower, "--fail-on-regression", "0", "--min-effect", "20%").code == 0
 
 
+def test_a_series_too_short_to_tell_passes_nothing(series, compare):
+    base, slower = series("a", repeats=4), series("b", repeats=4, slower=0.5)
+    assert compare(base, slower).code == 0
+    ended = compare(base, slower, "--fail-on-regression", "3%")
+    assert ended.code == 4 and len(ended.err_lines) == 1
+    assert "--fail-on-regression: inconclusive (3): too few repeats: 4 and 4" in ended.err
+    assert "takes 5 of each" in ended.err
+
+
 def test_what_only_the_base_has_is_a_regression(series, compare):
     """A broken build whose runs do not count must not pass."""
     count = itertools.count()
