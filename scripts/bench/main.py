@@ -250,14 +250,14 @@ def _make(given, plan, machine, executables, folder, document):
     series_.write(folder, document)
     code = _run(given, plan, executables, folder, document)
     process.SIGNALS.install()  # comparing may take a while, too
-    runner.print_outcome(folder, verdict.Judge(executables.compare))
+    compared = runner.print_outcome(folder, verdict.Judge(executables.compare))
     if document["status"] != series_.COMPLETE:
         say(f"to go on: scripts/run_bench.sh --resume {shlex.quote(str(folder))}")
     invalid = results.invalid_names(folder, document)
     if invalid:
         say(f"{units.count(len(invalid), 'run')} of {len(document['runs'])} invalid: "
             f"{invalid[0]}{' and others' if len(invalid) > 1 else ''}")
-    return code or (1 if invalid else 0)
+    return code or (1 if invalid or not compared else 0)
 
 
 def _run(given, plan, executables, folder, document):

@@ -75,8 +75,8 @@ table, medians over the repeats:
                what limits the rate
   verdict      what the load generator thinks of its results; the worst repeat
 
-Exit codes: 0 all went well, 1 something did not or a result is invalid, 2 bad
-options or files, 130 interrupted.
+Exit codes: 0 all went well, 1 something did not, a result is invalid or
+comparing was refused, 2 bad options or files, 130 interrupted.
 """
 
 

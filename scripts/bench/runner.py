@@ -367,7 +367,8 @@ def make_folder(out, settings, project):
 
 
 def print_outcome(folder, judge):
-    """The table, and below it the verdict; both go to table.txt as well."""
+    """The table, and below it the verdict; both go to table.txt as well. False when there are
+    sides that could not be compared."""
     sides = _has_sides(folder)
     judged, complaint = judge.text(folder) if judge.available() and sides else ([], "")
     lines = table.text(folder)
@@ -377,14 +378,19 @@ def print_outcome(folder, judge):
         lines += table.warning_lines(folder)
     (folder / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines), flush=True)
+    report = None
+    if judged:
+        report, complaint = judge.report(folder)
     if complaint:
         say(complaint)
     say(f"results: {folder}")
-    report = judge.report(folder) if judged else None
     if report:
         say(f"report:  {report}")
+    elif complaint:
+        say("report:  none, comparing was refused")
     elif not sides:
         say("report:  none, there are no two sides to compare")
+    return not complaint
 
 
 def _has_sides(folder):

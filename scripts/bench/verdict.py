@@ -13,26 +13,31 @@ class Judge:
 
     def _run(self, *arguments):
         return subprocess.run([self._executable, *arguments], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=LIMIT_S, check=False)
+                              errors="replace", stdin=subprocess.DEVNULL, timeout=LIMIT_S,
+                              check=False)
 
     def available(self):
         return self._executable.exists()
 
     def text(self, folder):
-        """(lines, complaint): either may be empty."""
+        """(lines, complaint): either is empty. The complaint says why nothing is compared."""
         try:
             ended = self._run(folder)
         except (OSError, subprocess.TimeoutExpired) as error:
             return [], str(error)
-        return ended.stdout.splitlines(), ended.stderr.strip()
+        return ([], _complaint(ended)) if ended.returncode else (ended.stdout.splitlines(), "")
 
     def report(self, folder):
-        """The path of the HTML report, or None where it is not to be had."""
+        """(path of the HTML report, complaint): neither where this build has no reports."""
         path = folder / "report.html"
         try:
             if "html" not in self._run("--help").stdout:
-                return None
+                return None, ""
             ended = self._run(folder, "--format", "html", "-o", path)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return path if ended.returncode == 0 else None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return None, str(error)
+        return (None, _complaint(ended)) if ended.returncode else (path, "")
+
+
+def _complaint(ended):
+    return ended.stderr.strip() or f"ringecho-compare: ended with exit code {ended.returncode}"

@@ -10,7 +10,8 @@ import pytest
 sys.path.insert(0, os.environ["RINGECHO_SCRIPTS"])
 import bench_table  # noqa: E402
 import count_tests  # noqa: E402
-from bench import results, scenario, series, settings, table, units  # noqa: E402
+from bench import (results, runner, scenario, series, settings, table, units,  # noqa: E402
+                   verdict)
 
 MS = 1_000_000
 
@@ -268,6 +269,24 @@ def test_interrupted_runs_do_not_count(tmp_path):
     write(tmp_path, 1, server_result(), load_result(64, 1, rate=9_000.0, status="interrupted"))
     (row,) = [row for row in rows(tmp_path) if row and row[0] == "io_uring" and row[1] == "64"]
     assert row[2] == "100"
+
+
+@pytest.mark.parametrize("says, good", [
+    ("echo '--format html'", True), ("echo text", True), ("exit 3", False),
+    ("test $1 = --help || exit 2; echo '--format html'", False),
+    ("test $# -eq 1 || exit 2; echo '--format html'", False)])
+def test_what_cannot_be_compared_is_told(tmp_path, capsys, says, good):
+    folder, program = tmp_path / "series", tmp_path / "compare"
+    folder.mkdir()
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    for number, engine in enumerate(("epoll", "io_uring")):
+        write(folder, number, server_result(engine), load_result(64))
+    write_series(folder, [("epoll", 64, 0, "done", None), ("io_uring", 64, 0, "done", None)])
+    assert runner.print_outcome(folder, verdict.Judge(program)) == good
+    told = capsys.readouterr().err
+    assert ("ringecho-compare: ended with exit code" in told) == (not good)
+    assert ("report:  none, comparing was refused" in told) == (not good)
 
 
 def test_a_series_without_results_has_an_empty_table(tmp_path, capsys):

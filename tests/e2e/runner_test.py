@@ -227,8 +227,10 @@ esac
 def compare(bench):
     folder = bench.parent.parent / "build-bench" / "src" / "compare"
     folder.mkdir()
-    (folder / "ringecho-compare").write_text(COMPARE)
-    (folder / "ringecho-compare").chmod(0o755)
+    program = folder / "ringecho-compare"
+    program.write_text(COMPARE)
+    program.chmod(0o755)
+    return program
 
 
 def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
@@ -258,6 +260,26 @@ def test_the_comparison_understands_a_series(bench, run, options, sides):
     assert ended.code == 0, ended
     assert sides in ended.out
     assert "<html" in (series_of(bench) / "report.html").read_text()
+
+
+# Plays one that refuses.
+REFUSING = """#!/bin/sh
+echo 'ringecho-compare: the sides differ in more than engine' >&2
+exit 2
+"""
+
+
+def test_a_comparison_that_is_refused_is_a_failure(bench, run, compare):
+    require("io_uring")
+    compare.write_text(REFUSING)
+    ended = run([bench, *SHORT, "--connections", "2"])
+    assert ended.code == 1, ended
+    assert "ringecho-compare: the sides differ in more than engine" in ended.err_lines
+    assert ended.err_lines[-1] == "report:  none, comparing was refused"
+    assert state_of(bench)["status"] == "complete"
+    # It may have been a program of another version.
+    compare.write_text(COMPARE)
+    assert run([bench, "--no-build", "--resume", series_of(bench)]).code == 0
 
 
 def test_one_side_is_nothing_to_compare(bench, run, compare):
