@@ -369,6 +369,7 @@ def make_folder(out, settings, project):
 def print_outcome(folder, judge):
     """The table, and below it the verdict; both go to table.txt as well. False when there are
     sides that could not be compared."""
+    judge.forget(folder)
     sides = _has_sides(folder)
     judged, complaint = judge.text(folder) if judge.available() and sides else ([], "")
     lines = table.text(folder)

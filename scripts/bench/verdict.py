@@ -4,6 +4,8 @@ import subprocess
 # Comparing reads a few hundred small files; this is for one that hangs.
 LIMIT_S = 120
 
+REPORT = "report.html"
+
 
 class Judge:
     """ringecho-compare of our build, if it is there."""
@@ -27,9 +29,13 @@ class Judge:
             return [], str(error)
         return ([], _complaint(ended)) if ended.returncode else (ended.stdout.splitlines(), "")
 
+    def forget(self, folder):
+        """Removes the report of an earlier state of the series, which may be all there will be."""
+        (folder / REPORT).unlink(missing_ok=True)
+
     def report(self, folder):
         """(path of the HTML report, complaint): neither where this build has no reports."""
-        path = folder / "report.html"
+        path = folder / REPORT
         try:
             if "html" not in self._run("--help").stdout:
                 return None, ""

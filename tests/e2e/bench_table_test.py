@@ -283,10 +283,12 @@ def test_what_cannot_be_compared_is_told(tmp_path, capsys, says, good):
     for number, engine in enumerate(("epoll", "io_uring")):
         write(folder, number, server_result(engine), load_result(64))
     write_series(folder, [("epoll", 64, 0, "done", None), ("io_uring", 64, 0, "done", None)])
+    (folder / "report.html").write_text("of an earlier state")
     assert runner.print_outcome(folder, verdict.Judge(program)) == good
     told = capsys.readouterr().err
     assert ("ringecho-compare: ended with exit code" in told) == (not good)
     assert ("report:  none, comparing was refused" in told) == (not good)
+    assert not (folder / "report.html").exists()
 
 
 def test_a_series_without_results_has_an_empty_table(tmp_path, capsys):
