@@ -86,6 +86,7 @@ def test_a_series_of_nothing_but_brackets_is_one_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments", [
     [], ["--connect", "host:7"], ["--features", "best,-recv_bundle+incremental_buffers"],
+    ["--features", "best,minimal,baseline", "--engines", "epoll"],
     ["--wait", "spin,hybrid:50us", "--buffer-size", "default,64k", "--size", "64,4k"],
     ["--sessions", "10k", "--messages", "3"],
     ["--order", "shuffled", "--seed", "3", "--label", "a=b=c", "--loader-wait", "spin"]])
