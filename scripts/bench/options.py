@@ -182,8 +182,18 @@ def _name_scenario(options, name):
     options.scenario = name
 
 
+def _check_text(text):
+    """What is kept with results is text; bytes that are none have become surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise units.Bad(f'got "{text}", takes UTF-8') from None
+
+
 def _take(options, name, value):
     try:
+        if name in ("--label", "--out"):
+            _check_text(value)
         if name == "--label":
             _add_label(options, value)
         elif name in _TEXTS:

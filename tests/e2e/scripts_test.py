@@ -186,6 +186,8 @@ BENCH_REFUSALS = [
     (["--resume", "x", "--out", "y"], "--out"),
     (["--out", ""], "--out"),
     (["--out", __file__], "takes a folder"),
+    (["--dry-run", "--out", "/nonesuch/\udcff"], '--out: got "/nonesuch/?", takes UTF-8'),
+    (["--dry-run", "--label", "a=\udcff"], '--label: got "a=?", takes UTF-8'),
     (["--sessions", "0"], '"0"'),
     (["--sessions", "5"], "--sessions: got 5, takes at least as many as --connections (10000)"),
     (["--sessions", "10k", "--duration", "1s"], "--duration: cannot be combined with sessions"),
