@@ -4,6 +4,7 @@ import pathlib
 import shlex
 
 from bench import scenario, servers, units
+from bench.settings import OF_THE_SERVER
 
 HELP = """\
 Builds ringecho, measures its server, and prints a table. Missing packages are
@@ -260,10 +261,10 @@ def _check_connect(options):
     if not known:
         raise Usage(f'--connect: got "{options.connect}", takes HOST:PORT of a server that runs, '
                     "or HOST with --server-cmd")
-    for field, option in (("engine", "--engines"), ("threads", "--threads"),
-                          ("server_cpus", "--server-cpus")):
+    for field in (*OF_THE_SERVER, "server_cpus"):
         if field in options.overrides:
-            raise Usage(f"{option}: cannot be chosen for a server that runs already (--connect)")
+            raise Usage(f"{option_of(field)}: cannot be chosen for a server that runs already "
+                        "(--connect)")
 
 
 def folder_to_resume(options):
