@@ -245,10 +245,8 @@ def _make(given, plan, machine, executables, folder, document):
     held = series_.lock(folder)
     if held is None:
         raise Cannot(f"another run_bench.sh is at work in {folder}")
-    document["preflight"] = [{"id": warning.id, "message": warning.text, "fix": warning.fix}
-                             for warning in warnings]
     series_.write(folder, document)
-    code = _run(given, plan, executables, folder, document)
+    code = _run(given, plan, executables, folder, document, warnings)
     process.SIGNALS.install()  # comparing may take a while, too
     compared = runner.print_outcome(folder, verdict.Judge(executables.compare))
     if document["status"] != series_.COMPLETE:
@@ -260,7 +258,7 @@ def _make(given, plan, machine, executables, folder, document):
     return code or (1 if invalid or not compared else 0)
 
 
-def _run(given, plan, executables, folder, document):
+def _run(given, plan, executables, folder, document, warnings):
     """Exit code. The document says how it ended, also when that was by an exception."""
     document["status"] = series_.FAILED
     try:
@@ -268,7 +266,7 @@ def _run(given, plan, executables, folder, document):
             server = _server_of(given, programs, executables)
             work = runner.Runner(plan, folder, document, executables, server, programs)
             document["status"] = series_.RUNNING
-            good = work.run_all()
+            good = work.run_all(warnings)
         good = good and bool(series_.of_status(document, series_.DONE))
         document["status"] = series_.COMPLETE if good else series_.FAILED
         return 0 if good else 1

@@ -222,12 +222,16 @@ class Runner:
             told.add((str(run["cell"]), why))
             say(f"  {matrix.describe(self.plan.settings.axes, run['cell'])}: {why}")
 
-    def run_all(self):
-        """True when every run went well. The document says running until it says how it ended."""
+    def run_all(self, warnings=()):
+        """True when every run went well. The document says running until it says how it ended.
+
+        warnings: of the machine, by preflight; they are those of the runs made now."""
         self._skip_what_cannot_be()
+        remaining = self._remaining()
+        if remaining:
+            series_.add_warnings(self.document, warnings)
         self._save()
         by_index = {run.order_index: run for run in self.plan.runs}
-        remaining = self._remaining()
         already = len(series_.of_status(self.document, series_.DONE))
         left = progress.estimate_s(self.plan.settings, self.document["runs"], remaining)
         if not remaining:

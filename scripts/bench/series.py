@@ -97,5 +97,13 @@ def lock(folder):
     return held
 
 
+def add_warnings(document, warnings):
+    """Those that are new; what was wrong during earlier runs stays."""
+    for warning in warnings:
+        entry = {"id": warning.id, "message": warning.text, "fix": warning.fix}
+        if entry not in document["preflight"]:
+            document["preflight"].append(entry)
+
+
 def of_status(document, *statuses):
     return [run for run in document["runs"] if run["status"] in statuses]

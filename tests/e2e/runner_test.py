@@ -391,12 +391,21 @@ def test_an_older_series_is_resumed_by_the_version_of_its_programs(interrupted, 
     assert run([interrupted, "--no-build", "--resume", series_of(interrupted)]).code == 0
 
 
-def test_another_boot_is_told(interrupted, run):
-    change(interrupted, lambda document: document.update(boots=["earlier"]))
+def test_another_boot_is_told_and_what_was_wrong_before_it_is_kept(interrupted, run, start_server):
+    earlier = {"id": "governor", "message": "the CPU frequency governor was powersave", "fix": []}
+    change(interrupted, lambda document: document.update(boots=["earlier"], preflight=[earlier]))
+    leftover = start_server(engine="epoll")
     ended = run([interrupted, "--no-build", "--resume", series_of(interrupted)])
     assert ended.code == 0, ended
     assert "has been booted since" in ended.err
     assert len(state_of(interrupted)["boots"]) == 2
+    first, *others = state_of(interrupted)["preflight"]
+    assert first == earlier
+    assert any(f"(pid {leftover.pid})" in entry["message"] for entry in others)
+    # What is wrong when nothing is run is of no result.
+    start_server(engine="epoll")
+    assert run([interrupted, "--no-build", "--resume", series_of(interrupted)]).code == 0
+    assert state_of(interrupted)["preflight"] == [earlier, *others]
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"schema": "ringecho.series"}',
