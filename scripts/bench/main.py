@@ -80,6 +80,8 @@ def _settings_of(given):
             found.seed = time.time_ns() % 1_000_000_000
         return found, None, None
     folder = options.folder_to_resume(given)
+    if not (given.check or given.dry_run):
+        runner.hold(folder)  # before it is read: whoever has it now changes what there is to do
     document = series_.read(folder)
     settings = series_.settings_of(document, folder)
     if given.scenario not in ("", settings.scenario):
@@ -242,9 +244,6 @@ def _make(given, plan, machine, executables, folder, document):
     if any(warning.fix for warning in warnings):
         say("scripts/run_bench.sh --check prints the commands that mend this")
     folder, document = _begin(given, plan, folder, document, machine, executables)
-    held = series_.lock(folder)
-    if held is None:
-        raise Cannot(f"another run_bench.sh is at work in {folder}")
     series_.write(folder, document)
     code = _run(given, plan, executables, folder, document, warnings)
     process.SIGNALS.install()  # comparing may take a while, too

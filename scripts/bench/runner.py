@@ -354,14 +354,21 @@ def digests(paths):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
+def hold(folder):
+    """Keeps others from working in a folder until this process ends."""
+    if series_.lock(folder) is None:
+        raise Cannot(f"another run_bench.sh is at work in {folder}")
+
+
 def make_folder(out, settings, project):
-    """A new folder for results; `out` is what --out named, or None."""
+    """A new folder for results, held; `out` is what --out named, or None."""
     if out is None:
         stamp = utc_now().strftime("%Y%m%dT%H%M%SZ")
         out = project / "bench_results" / f"{stamp}-{os.uname().release}-{settings.scenario}"
     folder = pathlib.Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        hold(folder)
         if any(folder.glob("*.json")):
             raise Cannot(f"{out} has results already; name another --out, or go on with "
                          "--resume")

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +12,9 @@ import programs
 from bench_project import (SCRIPTS, SHORT, left_over, make_project, rows, series_of, state_of,
                            wait_for_both)
 from conftest import require
+
+sys.path.insert(0, str(SCRIPTS))
+from bench import series  # noqa: E402
 
 EPOLL = [*SHORT, "--engines", "epoll", "--connections", "2"]
 
@@ -442,3 +446,15 @@ def test_two_do_not_work_in_one_folder(interrupted, started, run):
     second = run([interrupted, "--no-build", "--resume", folder])
     assert second.code == 1 and "another run_bench.sh is at work" in second.err_lines[-1]
     assert first.wait().code == 0
+
+
+def test_nothing_is_read_of_a_folder_that_somebody_works_in(bench, run, tmp_path):
+    """What is read before the other one has written it would be what is run, and written, then."""
+    (tmp_path / "series.json").write_text("half of")
+    held = series.lock(tmp_path)
+    try:
+        ended = run([bench, "--no-build", "--resume", tmp_path])
+    finally:
+        os.close(held)
+    assert ended.code == 1 and "another run_bench.sh is at work" in ended.err_lines[-1]
+    assert run([bench, "--no-build", "--resume", tmp_path]).code == 2
