@@ -67,7 +67,7 @@ What happens:
 DIR gets two JSON files per run, series.json, table.txt, and report.html, a
 page with charts, where there are two sides to compare: not with one of
 --engines and of --features or for a server that runs already. Columns of the
-table, medians over the repeats:
+table, medians over the repeats that are not invalid:
 
   messages/s   echoed and verified, whole messages
   p50 ...      time from sending a message to its last byte coming back

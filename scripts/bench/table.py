@@ -41,8 +41,19 @@ def _median_of(runs, key):
     return statistics.median(values) if values else None
 
 
+def _verdict(run):
+    """Its load generator's, unless what the server has is no result."""
+    of_server = run.server["validity"]["verdict"] if run.server and "validity" in run.server else ""
+    return "invalid" if of_server == "invalid" else run.load["validity"]["verdict"]
+
+
+def _counting(runs):
+    """Those that are results at all; ringecho-compare leaves out the others, too."""
+    return [run for run in runs if _verdict(run) != "invalid"]
+
+
 def _verdict_of(runs):
-    return max((run.load["validity"]["verdict"] for run in runs), key=VERDICTS.index)
+    return max(map(_verdict, runs), key=VERDICTS.index)
 
 
 def _percent(share):
@@ -99,16 +110,23 @@ class Table:
             if runs is None:
                 yield self._row(key[0], self.axis_texts(key), "------", "not run")
                 continue
-            times = [units.duration(_median_of(runs, name))
-                     for name in ("p50", "p99", "p99.9", "cpu")]
-            numbers = [f"{_median_of(runs, 'rate'):,.0f}", *times,
-                       _percent(_median_of(runs, "loader"))]
-            yield self._row(key[0], self.axis_texts(key), numbers, _verdict_of(runs))
+            yield self._row(key[0], self.axis_texts(key), self._numbers(_counting(runs)),
+                            _verdict_of(runs))
+
+    @staticmethod
+    def _numbers(runs):
+        if not runs:
+            return "------"
+        times = [units.duration(_median_of(runs, name)) for name in ("p50", "p99", "p99.9", "cpu")]
+        return [f"{_median_of(runs, 'rate'):,.0f}", *times, _percent(_median_of(runs, "loader"))]
 
     def note_lines(self):
         doubts = collections.defaultdict(list)
         for key in self.rows:
             runs = self.found.get(key, [])
+            if len(_counting(runs)) < len(runs):
+                doubts["invalid and left out"].append(
+                    f"{self.name(key)} ({len(runs) - len(_counting(runs))} of {len(runs)})")
             failed = collections.Counter(
                 check["id"] for run in runs for check in run.load["validity"]["checks"]
                 if not check["ok"])

@@ -99,6 +99,19 @@ def test_rows_are_medians_and_the_worst_verdict(tmp_path):
                    "suspect"]
 
 
+def test_invalid_runs_are_told_and_left_out_as_in_the_comparison(tmp_path):
+    for repeat, (rate, verdict) in enumerate([(100.0, "valid"), (900.0, "invalid"),
+                                              (200.0, "valid"), (950.0, "invalid")]):
+        write(tmp_path, repeat, server_result(),
+              load_result(repeat=repeat, rate=rate, verdict=verdict))
+    server = {**server_result("epoll"), "validity": {"verdict": "invalid", "checks": []}}
+    write(tmp_path, 4, server, load_result(rate=900.0))
+    ours, theirs = [row for row in rows(tmp_path) if row and row[0] in ("io_uring", "epoll")]
+    assert ours[:3] == ["io_uring", "1", "150"] and ours[-1] == "invalid"
+    assert theirs == ["epoll", "1", *"------", "invalid"]
+    assert "invalid and left out: io_uring 1 (2 of 4), epoll 1 (1 of 1)" in table.text(tmp_path)
+
+
 def test_a_column_is_as_wide_as_what_stands_in_it(tmp_path):
     asked = ("best", "-recv_bundle,+incremental_buffers")
     for number, features in enumerate(asked):
@@ -345,7 +358,7 @@ def test_a_foreign_or_broken_file_is_named(tmp_path, content, capsys):
 def test_lines_fit_a_terminal(tmp_path):
     for number, engine in enumerate(("io_uring", "epoll")):
         server = server_result(engine, intervals=[(100, 200, 5)])
-        load = load_result(1_000_000, rate=12_345_678.9, p99=123_456_789, verdict="invalid",
+        load = load_result(1_000_000, rate=12_345_678.9, p99=123_456_789, verdict="suspect",
                            intervals=[(100, 200, 50_000)])
         write(tmp_path, number, server, load)
     assert max(map(len, table.text(tmp_path))) <= 80
