@@ -72,7 +72,8 @@ def _make_run(server, load):
         "p50": latency.get("50"),
         "p99": latency.get("99"),
         "p99.9": latency.get("99.9"),
-        "cpu": server_cpu_ns_per_message(server, load) if server else None,
+        "cpu": _cost_while_measuring(server, load) if server else None,
+        "cpu of the run": _cost_of_the_run(server, load) if server else None,
         "loader": busy_share(load),
     }
     return Run(cell, load["run"].get("repeat", 0), server, load, values)
@@ -98,13 +99,18 @@ def busy_share(load):
 def server_cpu_ns_per_message(server, load):
     """What a message costs the server while the loader measures, or None. As ringecho-compare has
     it (src/compare/metrics.cc), which is asked for the same number in a test."""
-    cost = None
-    # Time of io_uring's kernel threads is in the sum of a run only.
-    if not server["resources"].get("iou_workers"):
-        boot = server["run"].get("boot_id")
-        one_clock = boot is not None and boot == load["run"].get("boot_id")
-        cost = _cost_by_clock(server, load) if one_clock else _cost_by_bytes(server, load)
+    cost = _cost_while_measuring(server, load)
     return _cost_of_the_run(server, load) if cost is None else cost
+
+
+def _cost_while_measuring(server, load):
+    """None where no interval of the server's tells, as in very short runs."""
+    # Time of io_uring's kernel threads is in the sum of a run only.
+    if server["resources"].get("iou_workers"):
+        return None
+    boot = server["run"].get("boot_id")
+    one_clock = boot is not None and boot == load["run"].get("boot_id")
+    return _cost_by_clock(server, load) if one_clock else _cost_by_bytes(server, load)
 
 
 def _absolute(result, interval):

@@ -60,6 +60,15 @@ def _percent(share):
     return "-" if share is None else f"{share * 100:.0f}%"
 
 
+def _workload(key):
+    """What rows that are compared with each other have in common."""
+    return [key[AXES.index(axis)] for axis in ("threads", "depth", "size_bytes", "connections")]
+
+
+def _lacks_intervals(run):
+    return run.values["cpu"] is None and run.values["cpu of the run"] is not None
+
+
 class Table:
     """Made from runs and from cells that could not be run: [(cell, reason)]."""
 
@@ -68,6 +77,10 @@ class Table:
         self.found = collections.defaultdict(list)  # {key: runs}
         for run in runs:
             self.found[_key(run.cell)].append(run)
+        # CPU/msg is of the measured time or, where a run does not tell, of the whole run. The two
+        # are not the same, so rows that are compared have one of them.
+        self.of_whole_runs = [_workload(key) for key, of_cell in self.found.items()
+                              if any(map(_lacks_intervals, _counting(of_cell)))]
         keys = list(dict.fromkeys([*self.found, *(_key(cell) for cell, _ in not_run)]))
         # Rows in order of the numbers; engines, features and ways to wait in the order they ran.
         ran = {axis: list(dict.fromkeys(key[index] for key in keys))
@@ -110,14 +123,14 @@ class Table:
             if runs is None:
                 yield self._row(key[0], self.axis_texts(key), "------", "not run")
                 continue
-            yield self._row(key[0], self.axis_texts(key), self._numbers(_counting(runs)),
-                            _verdict_of(runs))
+            yield self._row(key[0], self.axis_texts(key), self._numbers(key), _verdict_of(runs))
 
-    @staticmethod
-    def _numbers(runs):
+    def _numbers(self, key):
+        runs = _counting(self.found[key])
         if not runs:
             return "------"
-        times = [units.duration(_median_of(runs, name)) for name in ("p50", "p99", "p99.9", "cpu")]
+        cpu = "cpu of the run" if _workload(key) in self.of_whole_runs else "cpu"
+        times = [units.duration(_median_of(runs, name)) for name in ("p50", "p99", "p99.9", cpu)]
         return [f"{_median_of(runs, 'rate'):,.0f}", *times, _percent(_median_of(runs, "loader"))]
 
     def note_lines(self):
@@ -136,7 +149,11 @@ class Table:
         workers = {run.cell["engine"] for runs in self.found.values() for run in runs
                    if run.server and run.server["resources"]["iou_workers"]}
         for engine in sorted(workers):
-            yield f"{engine}: the server had kernel worker threads; CPU/msg is that of whole runs"
+            yield f"{engine}: the server had kernel worker threads"
+        whole = [self.name(key) for key in self.rows
+                 if key in self.found and _workload(key) in self.of_whole_runs]
+        if whole:
+            yield f"CPU/msg of whole runs, connecting and warm-up included: {', '.join(whole)}"
         # A reason that many cells share is told once.
         where = collections.defaultdict(list)
         for cell, reason in self.not_run:

@@ -250,6 +250,24 @@ def test_doubts_are_named(tmp_path):
     assert "loader_cpu: io_uring 64 (2 of 3)" in table.text(tmp_path)
 
 
+def test_rows_that_are_compared_have_cpu_times_of_one_kind(tmp_path):
+    """One run of io_uring with 64 connections is too short for an interval of the server's."""
+    number = 0
+    for connections in (8, 64):
+        for engine in ("io_uring", "epoll"):
+            for repeat in range(2):
+                short = (engine, connections, repeat) == ("io_uring", 64, 0)
+                server = server_result(engine, intervals=[] if short else [(100, 200, 6)])
+                server["resources"]["cpu_ns_per_message"] = 7_000
+                write(tmp_path, number, server,
+                      load_result(connections, repeat, intervals=[(100, 200, 1_000)]))
+                number += 1
+    found = [row for row in rows(tmp_path) if row and row[0] in ("io_uring", "epoll")]
+    assert [row[9:11] for row in found] == 2 * [["6.00", "us"]] + 2 * [["7.00", "us"]]
+    assert table.text(tmp_path)[-1] == \
+        "CPU/msg of whole runs, connecting and warm-up included: io_uring 64, epoll 64"
+
+
 def test_work_in_kernel_threads_is_not_hidden(tmp_path):
     write(tmp_path, 0, server_result(iou_workers=2), load_result(64))
     assert any("kernel worker threads" in line for line in table.text(tmp_path))
