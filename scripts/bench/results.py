@@ -88,12 +88,14 @@ def _asked(server, axis):
 
 
 def busy_share(load):
-    """How busy the loader's threads were; time spent looking for events in vain is no work."""
+    """How busy the loader's threads were; time spent looking for events in vain is no work. None
+    where nothing was measured."""
     share = load["resources"]["cpu_share"]
     spun_ns = load.get("engine_stats", {}).get("spun_ns", 0)
     if share is None or not spun_ns:
         return share
-    return share - spun_ns / (load["config"]["threads"] * load["totals"]["measured_ns"])
+    threads_ns = load["config"]["threads"] * load["totals"]["measured_ns"]
+    return share - spun_ns / threads_ns if threads_ns else None
 
 
 def server_cpu_ns_per_message(server, load):

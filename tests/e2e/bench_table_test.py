@@ -218,6 +218,15 @@ def test_a_result_that_is_not_as_it_should_be_is_one_line(tmp_path, capsys, role
     assert code == 0 or (code == 2 and said.count("\n") == 1 and str(tmp_path) in said)
 
 
+def test_what_looked_for_events_in_no_time_was_not_busy(tmp_path):
+    load = load_result(64)
+    load["engine_stats"] = {"spun_ns": 5}
+    load["totals"]["measured_ns"] = 0
+    write(tmp_path, 0, server_result(), load)
+    (row,) = [row for row in rows(tmp_path) if row and row[0] == "io_uring"]
+    assert row[-2:] == ["-", "valid"]
+
+
 def test_a_result_that_is_nested_without_end_is_one_line(tmp_path, capsys):
     write(tmp_path, 0, server_result(), load_result(64))
     (tmp_path / "000.load.json").write_text("[" * 200_000)
