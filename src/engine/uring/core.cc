@@ -443,10 +443,13 @@ void Core::CloseNow(uint32_t slot, Connection& c) {
   c.spill.reset();
   c.source = SendSource::kNone;
   if (Uses(FeatureId::kDirectDescriptors)) {
-    c.plain_fd.Reset();
+    PlainDescriptorDone(c);
     io_uring_prep_close_direct(sqe, static_cast<unsigned>(c.fd));
   } else {
-    if (c.was_in_set) writable_->Remove(c.fd);
+    if (c.was_in_set) {
+      counters_.syscalls.Increment();
+      writable_->Remove(c.fd);
+    }
     io_uring_prep_close(sqe, c.fd);
   }
   sqe->user_data = Tag(Op::kClose, slot);

@@ -356,7 +356,9 @@ void Core::EnterWritableSet(uint32_t slot, Connection& c) {
   if (fd < 0) return;
   counters_.syscalls.Increment();
   uint64_t tag = Tag(Op::kWritable, slot);
-  int result = direct ? writable_->AddForGood(fd, tag) : writable_->Add(fd, tag);
+  int result = direct         ? writable_->AddForGood(fd, tag)
+               : c.was_in_set ? writable_->AddAgain(fd, tag)
+                              : writable_->Add(fd, tag);
   PlainDescriptorDone(c);
   if (result < 0) {
     TerminateWithErrno(slot, c, -result);

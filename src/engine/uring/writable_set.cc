@@ -12,8 +12,11 @@ namespace {
 class EpollWritableSet final : public WritableSet {
  public:
   int Add(int fd, uint64_t tag) override {
-    int result = Control(EPOLL_CTL_MOD, fd, EPOLLOUT | EPOLLONESHOT, tag);
-    return result == -ENOENT ? Control(EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, tag) : result;
+    return Control(EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, tag);
+  }
+
+  int AddAgain(int fd, uint64_t tag) override {
+    return Control(EPOLL_CTL_MOD, fd, EPOLLOUT | EPOLLONESHOT, tag);
   }
 
   // tcp(7) and unix(7) promise an edge after each EAGAIN.

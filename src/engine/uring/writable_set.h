@@ -22,8 +22,11 @@ namespace ringecho::engine::uring {
 class WritableSet {
  public:
   virtual ~WritableSet() = default;
-  // Reports `tag` once, when the socket can be written to. 0 or a negative errno.
+  // Reports `tag` once, when the socket can be written to. 0 or a negative errno. Each of these
+  // makes one system call.
   virtual int Add(int fd, uint64_t tag) = 0;
+  // The same for a socket that was given to Add before.
+  virtual int AddAgain(int fd, uint64_t tag) = 0;
   // Reports `tag` now if the socket can be written to, and whenever it can be again after it could
   // not, until it is closed. `fd` need not stay open: the set knows the socket behind it, which
   // lives as long as somebody holds it, and the ring's table of files does.

@@ -31,12 +31,23 @@ class ChoiceWritableSet final : public WritableSet {
  public:
   explicit ChoiceWritableSet(ChoiceKernel& kernel) : kernel_(kernel) {}
   int Add(int fd, uint64_t tag) override {
-    Client(fd).set_tag = tag;
-    used_ = true;
+    ChoiceClient& client = Client(fd);
+    if (client.in_set) return -EEXIST;
+    client.set_tag = tag;
+    client.in_set = used_ = true;
+    return 0;
+  }
+  int AddAgain(int fd, uint64_t tag) override {
+    ChoiceClient& client = Client(fd);
+    if (!client.in_set) return -ENOENT;
+    client.set_tag = tag;
     return 0;
   }
   int AddForGood(int, uint64_t) override { return -ENOSYS; }  // only direct descriptors
-  void Remove(int fd) override { Client(fd).set_tag.reset(); }
+  void Remove(int fd) override {
+    Client(fd).set_tag.reset();
+    Client(fd).in_set = false;
+  }
   int fd() const override { return used_ ? 1 : -1; }
   size_t Take(std::span<uint64_t> tags) override {
     size_t count = 0;

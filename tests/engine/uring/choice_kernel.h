@@ -27,6 +27,7 @@ struct ChoiceClient {
   std::optional<io_uring_sqe> send;
   std::optional<uint64_t> watch;
   std::optional<uint64_t> set_tag;  // of the WritableSet
+  bool in_set = false;
 };
 
 class ChoiceKernel final : public MemoryRing {

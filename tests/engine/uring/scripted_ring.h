@@ -121,6 +121,12 @@ class ScriptedRing final : public MemoryRing {
 class ScriptedWritableSet final : public WritableSet {
  public:
   int Add(int fd, uint64_t tag) override {
+    if (!members.insert(fd).second) return -EEXIST;
+    added.emplace_back(fd, tag);
+    return add_result;
+  }
+  int AddAgain(int fd, uint64_t tag) override {
+    if (!members.contains(fd)) return -ENOENT;
     added.emplace_back(fd, tag);
     return add_result;
   }
@@ -128,7 +134,10 @@ class ScriptedWritableSet final : public WritableSet {
     added_for_good.emplace_back(fd, tag);
     return add_result;
   }
-  void Remove(int fd) override { removed.push_back(fd); }
+  void Remove(int fd) override {
+    removed.push_back(fd);
+    members.erase(fd);
+  }
   int fd() const override { return added.empty() && added_for_good.empty() ? -1 : 901; }
   size_t Take(std::span<uint64_t> tags) override {
     size_t count = std::min(tags.size(), writable.size());
@@ -140,6 +149,7 @@ class ScriptedWritableSet final : public WritableSet {
   std::vector<std::pair<int, uint64_t>> added;
   std::vector<std::pair<int, uint64_t>> added_for_good;
   std::vector<int> removed;
+  std::set<int> members;
   std::vector<uint64_t> writable;
   int add_result = 0;
 };

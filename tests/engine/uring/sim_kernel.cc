@@ -428,8 +428,16 @@ class SimWritableSet final : public WritableSet {
   explicit SimWritableSet(SimKernel& kernel) : kernel_(kernel) {}
 
   int Add(int fd, uint64_t tag) override {
-    kernel_.sockets()[fd].set_tag = tag;
-    used_ = true;
+    SimSocket& socket = kernel_.sockets()[fd];
+    if (socket.in_set) return -EEXIST;
+    socket.set_tag = tag;
+    socket.in_set = used_ = true;
+    return 0;
+  }
+  int AddAgain(int fd, uint64_t tag) override {
+    SimSocket& socket = kernel_.sockets()[fd];
+    if (!socket.in_set) return -ENOENT;
+    socket.set_tag = tag;
     return 0;
   }
   int AddForGood(int fd, uint64_t tag) override {
@@ -439,7 +447,11 @@ class SimWritableSet final : public WritableSet {
     socket.wants_edge = used_ = true;
     return 0;
   }
-  void Remove(int fd) override { kernel_.sockets()[fd].set_tag.reset(); }
+  void Remove(int fd) override {
+    SimSocket& socket = kernel_.sockets()[fd];
+    socket.set_tag.reset();
+    socket.in_set = false;
+  }
   int fd() const override { return used_ ? 1 : -1; }
   size_t Take(std::span<uint64_t> tags) override {
     size_t count = 0;

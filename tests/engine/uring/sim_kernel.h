@@ -95,6 +95,7 @@ struct SimSocket {
   std::optional<uint64_t> watch;
   // Of the WritableSet: who is told once, and who is told whenever room follows on a want of it.
   std::optional<uint64_t> set_tag;
+  bool in_set = false;
   std::optional<uint64_t> edge_tag;
   bool wants_edge = false;
 };
