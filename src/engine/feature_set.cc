@@ -106,7 +106,9 @@ absl::Status CheckUsable(FeatureId feature, const std::string& chain, FeatureSet
       RINGECHO_RETURN_IF_ERROR(CheckUsable(
           *rule.needed, absl::StrCat(chain, " needs ", NameOf(*rule.needed), ", which"), wanted));
     }
-    if (rule.excluded && wanted.Has(*rule.excluded)) {
+    // What cannot come into use itself is in nobody's way.
+    if (rule.excluded && wanted.Has(*rule.excluded) &&
+        CheckUsable(*rule.excluded, "", wanted).ok()) {
       return absl::InvalidArgumentError(absl::StrCat(chain, " excludes ", NameOf(*rule.excluded),
                                                      base::ToAbsl(rule.because), "; add -",
                                                      NameOf(*rule.excluded)));

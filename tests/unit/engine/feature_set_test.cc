@@ -91,6 +91,9 @@ TEST(FeatureSetTest, RefusesContradictionsWithTheReason) {
   EXPECT_TRUE(ParseFeatures("-buffer_ring").ok());
   EXPECT_TRUE(ParseFeatures("-defer_taskrun,+coop_taskrun").ok());
   EXPECT_TRUE(ParseFeatures("+send_zc,+send_zc_fixed").ok());
+  // Nor is what cannot come into use itself.
+  EXPECT_TRUE(ParseFeatures("-multishot_recv,+incremental_buffers").ok());
+  EXPECT_TRUE(ParseFeatures("-single_issuer,+coop_taskrun").ok());
   EXPECT_TRUE(ParseFeatures("-recv_bundle,+incremental_buffers").ok());
   // What is only on by default gives way.
   EXPECT_TRUE(ParseFeatures("+sqpoll").ok());
