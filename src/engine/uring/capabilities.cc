@@ -221,20 +221,25 @@ Trial TryMultishotAccept() {
 // Before Linux 6.13 a file taken out of the table may be kept while an older request on any file of
 // it is in flight: a close would send no end of stream (liburing issue 1192). So: does the far end
 // of one notice its close while another one receives?
-bool ClosesDirectDescriptors() {
-  constexpr int kPatienceMs = 100;
+Trial TryDirectDescriptors() {
+  constexpr int kPatienceMs = 300;
   std::byte byte{};
-  std::unique_ptr<KernelRing> ring = SmallRing(0);
-  if (ring == nullptr || ring->RegisterFileTable(2) != 0) return false;
+  int error = 0;
+  std::unique_ptr<KernelRing> ring = SmallRing(0, &error);
+  if (ring == nullptr) return Failed(error);
+  if (error = ring->RegisterFileTable(2); error != 0) return Failed(-error);
   std::array<int, 2> idle;
   std::array<int, 2> ended;
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, idle.data()) != 0) return false;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, idle.data()) != 0) return Failed(errno);
   base::UniqueFd idle_near(idle[0]);
   base::UniqueFd idle_far(idle[1]);
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ended.data()) != 0) return false;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ended.data()) != 0) return Failed(errno);
   base::UniqueFd ended_near(ended[0]);
   base::UniqueFd ended_far(ended[1]);
-  if (ring->InstallFile(0, idle[0]) != 0 || ring->InstallFile(1, ended[0]) != 0) return false;
+  for (unsigned i : {0U, 1U}) {
+    error = ring->InstallFile(i, i == 0 ? idle[0] : ended[0]);
+    if (error != 0) return Failed(-error);
+  }
   ended_near.Reset();
   io_uring_sqe* sqe = ring->GetSqe();
   io_uring_prep_rw(IORING_OP_RECV, sqe, 0, &byte, 1, 0);
@@ -247,16 +252,7 @@ bool ClosesDirectDescriptors() {
   bool closes = ring->SubmitAndWait(kTrialNs) >= 0 && poll(&end, 1, kPatienceMs) == 1 &&
                 (end.revents & POLLHUP) != 0;
   ring.reset();  // before the byte it may still use
-  return closes;
-}
-
-void ProbeDirectDescriptors(Capabilities& caps) {
-  if (ClosesDirectDescriptors()) {
-    caps.has.Add(FeatureId::kDirectDescriptors);
-  } else {
-    caps.declined[static_cast<size_t>(FeatureId::kDirectDescriptors)] =
-        "this kernel does not close one while another connection waits";
-  }
+  return {.works = closes, .shortage = 0};
 }
 
 // A round trip through the ring: setup may succeed where a filter still denies io_uring_enter.
@@ -347,6 +343,15 @@ void AddTried(FeatureId id, Trial trial, Capabilities& caps) {
   if (trial.shortage == 0) return;
   caps.declined[static_cast<size_t>(id)] =
       absl::StrCat("it could not be tried: ", base::ErrnoText(trial.shortage));
+}
+
+void ProbeDirectDescriptors(Capabilities& caps) {
+  const Trial trial = TryDirectDescriptors();
+  if (!trial.works) {
+    caps.declined[static_cast<size_t>(FeatureId::kDirectDescriptors)] =
+        "this kernel does not close one while another connection waits";
+  }
+  AddTried(FeatureId::kDirectDescriptors, trial, caps);
 }
 
 // A shortage costs these features only: they are asked for by name, and the program then says so.
