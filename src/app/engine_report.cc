@@ -65,6 +65,20 @@ report::NamedNumbers EngineStats(const CounterSums& sums, int64_t messages) {
   return stats;
 }
 
+engine::Features InAll(const std::vector<engine::Features>& engines) {
+  engine::Features all = engines.front();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto lacks = [i](const engine::Features& one) { return !one[i].effective; };
+    const auto lacking = std::count_if(engines.begin(), engines.end(), lacks);
+    if (lacking == 0) continue;
+    all[i] = (*std::find_if(engines.begin(), engines.end(), lacks))[i];
+    const auto count = static_cast<ptrdiff_t>(engines.size());
+    if (lacking == count || !all[i].requested) continue;
+    all[i].why_not = absl::StrCat(lacking, " of ", count, " threads: ", all[i].why_not);
+  }
+  return all;
+}
+
 report::Engine DescribeEngine(engine::EngineKind requested, const engine::EngineChoice& choice,
                               const engine::Features& features) {
   report::Engine out;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/choice.h"
 #include "engine/counters.h"
@@ -38,7 +39,11 @@ class CounterSums {
 // completions_per_enter and syscalls_per_message.
 report::NamedNumbers EngineStats(const CounterSums& sums, int64_t messages);
 
-// "engine" of a result's config. `features` as the engines of the run report them.
+// What all engines of a run, at least one, have in use. Memory may run out between one and the
+// next; then the reason says how many lack a feature.
+engine::Features InAll(const std::vector<engine::Features>& engines);
+
+// "engine" of a result's config. `features` as InAll has them.
 report::Engine DescribeEngine(engine::EngineKind requested, const engine::EngineChoice& choice,
                               const engine::Features& features);
 

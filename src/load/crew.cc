@@ -113,7 +113,9 @@ void Crew::Wake() {
 
 engine::Features Crew::features() {
   std::lock_guard lock(mutex_);
-  return team_.front().features;
+  std::vector<engine::Features> engines;
+  for (const Worker& worker : team_) engines.push_back(worker.features);
+  return app::InAll(engines);
 }
 
 TallySums Crew::Tallies() {

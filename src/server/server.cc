@@ -18,6 +18,7 @@
 #include "app/workers.h"
 #include "base/cpus.h"
 #include "base/limits.h"
+#include "base/spare_descriptors.h"
 #include "base/status.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
@@ -44,8 +45,8 @@
 namespace ringecho::server {
 namespace {
 
-// What a process needs besides connections: standard streams, signal and event descriptors, the
-// result, shared libraries; and, for each engine, ring or epoll, eventfd and listeners.
+// What a process needs besides connections: standard streams, signal and event descriptors, spare
+// ones, the result, shared libraries; and, for each engine, ring or epoll, eventfd and listeners.
 constexpr int64_t kDescriptorsBase = 24;
 constexpr int64_t kDescriptorsPerEngine = 4;
 
@@ -125,6 +126,7 @@ class ServerRun {
   app::UsageSample started_;
   app::UsageSample stopped_;
   int64_t rss_before_bytes_ = 0;
+  base::SpareDescriptors spare_;
   bool draining_ = false;
   bool interrupted_ = false;
   absl::Status status_;
@@ -333,9 +335,13 @@ void ServerRun::OnSignal(int signal) {
     for (const Worker& worker : state_) {
       messages += static_cast<int64_t>(worker.handler->counters().messages.Get());
     }
-    std::fputs(
-        app::SnapshotText("snapshot, counted since the start:", SumCounters(), messages).c_str(),
-        human_);
+    std::fputs(spare_
+                   .Lend([&] {
+                     return app::SnapshotText("snapshot, counted since the start:", SumCounters(),
+                                              messages);
+                   })
+                   .c_str(),
+               human_);
     std::fflush(human_);
     return;
   }
@@ -350,7 +356,7 @@ void ServerRun::OnSignal(int signal) {
 }
 
 void ServerRun::StartDraining() {
-  stopped_ = app::SampleUsage();
+  stopped_ = spare_.Lend([] { return app::SampleUsage(); });
   draining_ = true;
   GiveOrder(Order::kDrain);
 }
@@ -397,8 +403,11 @@ void ServerRun::PrintIntervals() {
 
 void ServerRun::FillConfig() {
   report::Config& config = result_.config;
+  std::vector<engine::Features> engines;
+  for (const Worker& worker : state_) engines.push_back(worker.features);
+  const engine::Features features = app::InAll(engines);
   config.role = report::Role::kServer;
-  config.engine = app::DescribeEngine(options_.common.engine, choice_, state_.front().features);
+  config.engine = app::DescribeEngine(options_.common.engine, choice_, features);
   config.transport = TransportName(addresses_);
   config.connections = capacity_;
   config.threads = threads_;
@@ -409,7 +418,7 @@ void ServerRun::FillConfig() {
   config.extra.emplace_back("idle_timeout_ns", options_.idle_timeout_ns);
   config.extra.emplace_back("backlog", options_.backlog);
   config.extra.emplace_back("high_water_bytes", options_.high_water_bytes);
-  app::DescribeBuffers(choice_.kind, state_.front().features, options_.common.buffers,
+  app::DescribeBuffers(choice_.kind, features, options_.common.buffers,
                        options_.common.buffer_bytes, config.extra);
   config.extra.emplace_back("interval_ns", options_.common.interval_ns);
 }

@@ -1,4 +1,5 @@
 """What the server tells, when it stops, and whom it lets in."""
+import contextlib
 import os
 import resource
 import signal
@@ -161,8 +162,11 @@ def test_idle_connections_are_closed_and_busy_ones_are_not(engine, start_server,
     assert validated(server.json_path)["errors"]["timeout"] == 1
 
 
+DESCRIPTORS = 60
+
+
 def few_descriptors():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 
 @pytest.mark.parametrize("kind, options", [
@@ -206,6 +210,23 @@ def test_a_table_that_is_always_full_loses_no_client(kind, options, start_server
     assert served["totals"]["connections"] == 1500
     assert served["totals"]["connections_open_max"] < 250
     assert served["engine_stats"]["rejected"] == 0 < served["engine_stats"]["accept_pauses"]
+
+
+def test_a_server_whose_descriptors_are_all_in_use_still_tells_what_it_used(engine, start_server,
+                                                                            validated):
+    server = start_server("-q", engine=engine, prepare=few_descriptors)
+    # They find it with all of them in the backlog, which a multishot accept takes at once.
+    server.signal(signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        for _ in range(DESCRIPTORS + 20):
+            stack.enter_context(programs.connect(server.address)).sendall(b"here")
+        server.signal(signal.SIGCONT)
+        assert "iou_workers" in server.snapshot()
+        server.signal(signal.SIGINT)
+        assert server.wait().code == 0
+    served = validated(server.json_path)
+    assert served["resources"]["steal_share"] is not None
+    assert "steal" in {check["id"] for check in served["validity"]["checks"]}
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
