@@ -194,6 +194,7 @@ class Runner:
         self._programs = programs
         plan.series_id = document["id"]
         self._rate = ""
+        self._tool = None  # what built a server elsewhere
 
     def _save(self):
         series_.write(self.folder, self.document)
@@ -285,8 +286,22 @@ class Runner:
         self._server.stop()
         if not results.is_whole(self.folder, run.name, self._server.has_result):
             raise servers.Failed("a result is missing or not whole")
+        if self.plan.settings.server == "command":
+            self._refuse_another_server(run)
         rate = results.read(self.folder / f"{run.name}.load.json")["totals"]["messages_per_s"]
         self._rate = f"{rate:,.0f} messages/s"
+
+    def _refuse_another_server(self, run):
+        """A program elsewhere has no digest: it is known by what its results say of it."""
+        tool = results.read(self.folder / f"{run.name}.server.json")["tool"]
+        if self._tool is None:
+            done = [entry["name"] for entry in series_.of_status(self.document, series_.DONE)]
+            first = done[0] if done else run.name
+            self._tool = results.read(self.folder / f"{first}.server.json")["tool"]
+        for key, value in self._tool.items():
+            if tool.get(key) != value:
+                raise Cannot(f"the server of --server-cmd is another one: its {key} was {value}, "
+                             f"is {tool.get(key)}; begin a new series")
 
     def _stop_after_failure(self):
         """What the server says then matters less than what the load generator said."""

@@ -1,4 +1,5 @@
 """Programs that run_bench.sh starts, here and on other machines, and that they end."""
+import json
 import os
 import signal
 import socket
@@ -74,6 +75,17 @@ def test_an_interrupt_reaches_a_server_elsewhere(bench, started, elsewhere, run,
     # What is not kept has to be given again.
     without = run([bench, "--no-build", "--resume", folder])
     assert without.code == 2 and "give them again" in without.err
+    # Another program over there is known by what it says of itself.
+    path = folder / "000-epoll-c3-r0.server.json"
+    whole = path.read_text()
+    result = json.loads(whole)
+    result["tool"]["git_commit"] = "abc"
+    path.write_text(json.dumps(result))
+    another = run([bench, "--no-build", "--resume", folder, *elsewhere])
+    assert another.code == 1
+    assert "is another one: its git_commit was abc, is " in another.err_lines[-1]
+    assert len(list(folder.glob("*.json"))) == 3 and state_of(bench)["status"] == "failed"
+    path.write_text(whole)
     assert run([bench, "--no-build", "--resume", folder, *elsewhere]).code == 0
     assert state_of(bench)["status"] == "complete"
 
