@@ -106,6 +106,7 @@ void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, 
   extra.emplace_back("buffer_size_bytes",
                      int64_t{engine::EffectiveBufferBytes(kind, static_cast<uint32_t>(buffer_bytes),
                                                           incremental)});
+  extra.emplace_back("buffer_size_requested_bytes", buffer_bytes);
 }
 
 report::IoUring DescribeIoUring() {

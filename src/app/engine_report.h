@@ -48,7 +48,8 @@ report::Engine DescribeEngine(engine::EngineKind requested, const engine::Engine
                               const engine::Features& features);
 
 // Adds "buffers" and "buffer_size_bytes" as the engine uses them: 0 buffers where it has none of
-// its own. 0 asked for means the engine's default, which depends on `features`.
+// its own; and "buffer_size_requested_bytes". 0 asked for means the engine's default, which depends
+// on `features`.
 void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, int64_t buffers,
                      int64_t buffer_bytes, report::NamedValues& extra);
 

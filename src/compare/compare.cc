@@ -187,6 +187,15 @@ std::vector<Entry> Admit(Comparison& comparison) {
   return entries;
 }
 
+// Beside results that do not say what was asked for, all are taken for what they came to.
+void ForgetWhatSomeLack(const std::string& vary, std::vector<Entry>& entries) {
+  for (std::string_view key : {"server.buffer_size_bytes", "buffer_size_bytes"}) {
+    const std::string_view requested = RequestedKeyOf(key);
+    if (requested == vary || AllHave(entries, requested)) continue;
+    for (Entry& entry : entries) entry.keys.config.erase(std::string(requested));
+  }
+}
+
 // Sides of which nothing counts are none any more, but somebody wanted to know of them.
 void NoteLostSides(const std::vector<Entry>& entries, Comparison& comparison) {
   Values known = ValuesOf(entries, comparison.vary);
@@ -229,6 +238,7 @@ absl::StatusOr<Comparison> Compare(std::vector<Measurement> measurements,
   comparison.min_effect = options.min_effect;
   std::vector<Entry> entries = Admit(comparison);
   RINGECHO_RETURN_IF_ERROR(CheckEverySeriesCounts(entries, comparison));
+  ForgetWhatSomeLack(options.vary, entries);
   RINGECHO_RETURN_IF_ERROR(FindSides(options, entries, comparison));
   NoteLostSides(entries, comparison);
   RINGECHO_RETURN_IF_ERROR(CheckAxes(options, entries, comparison.vary));

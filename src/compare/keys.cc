@@ -76,6 +76,12 @@ bool IsChosen(const report::Config& config, std::string_view key) {
          config.extra.end();
 }
 
+// A size that was not chosen is no number: engines have sizes of their own.
+std::string ConfigText(std::string_view name, const report::Value& value) {
+  const bool own = name == "buffer_size_requested_bytes" && value == report::Value(int64_t{0});
+  return own ? "default" : Text(value);
+}
+
 void PutConfig(const report::Config& config, const std::string& prefix, KeyValues& out) {
   auto put = [&](const char* key, const auto& value) {
     if (IsChosen(config, key)) Put(out, prefix + key, std::optional(value));
@@ -94,7 +100,7 @@ void PutConfig(const report::Config& config, const std::string& prefix, KeyValue
   Put(out, prefix + "messages_per_connection", config.messages_per_connection);
   Put(out, prefix + "sessions", config.sessions);
   for (const auto& [name, value] : config.extra) {
-    if (IsChosen(config, name)) out[prefix + name] = Text(value);
+    if (IsChosen(config, name)) out[prefix + name] = ConfigText(name, value);
   }
 }
 
@@ -274,6 +280,16 @@ Keys KeysOf(const Measurement& measurement) {
   keys.environment = Printable(keys.environment);
   keys.labels = Printable(keys.labels);
   return keys;
+}
+
+std::string_view RequestedKeyOf(std::string_view key) {
+  if (key == "server.buffer_size_bytes") return "server.buffer_size_requested_bytes";
+  if (key == "buffer_size_bytes") return "buffer_size_requested_bytes";
+  return {};
+}
+
+std::string_view FeaturesKeyOf(std::string_view key) {
+  return StartsWith(key, "server.") ? "features" : "loader_features";
 }
 
 bool KeyLess(std::string_view a, std::string_view b) {

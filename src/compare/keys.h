@@ -43,6 +43,12 @@ struct Keys {
 
 Keys KeysOf(const Measurement& measurement);
 
+// What was asked for where `key` says what came of it by engine and features; empty where there is
+// no such key. Results before schema 1.2 do not have it.
+std::string_view RequestedKeyOf(std::string_view key);
+// The features it came of.
+std::string_view FeaturesKeyOf(std::string_view key);
+
 // The key that stands for the folder or file a measurement came from.
 inline constexpr char kSeriesKey[] = "series";
 

@@ -276,6 +276,10 @@ std::vector<Values> ValuesBySide(const std::vector<Entry>& entries, size_t sides
   return out;
 }
 
+bool AllHave(const std::vector<Entry>& entries, std::string_view key) {
+  return !entries.empty() && ValuesOf(entries, key).count("") == 0;
+}
+
 std::string Joined(const Values& values) {
   std::vector<std::string> sorted(values.begin(), values.end());
   std::sort(sorted.begin(), sorted.end(),

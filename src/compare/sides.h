@@ -36,6 +36,9 @@ Values ValuesOf(const std::vector<Entry>& entries, std::string_view key);
 std::vector<Values> ValuesBySide(const std::vector<Entry>& entries, size_t sides,
                                  std::string_view key);
 
+// Whether there are any, and each has the key.
+bool AllHave(const std::vector<Entry>& entries, std::string_view key);
+
 // "a, b"; kAbsent for "".
 std::string Joined(const Values& values);
 

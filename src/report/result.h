@@ -27,7 +27,7 @@ namespace ringecho::report {
 inline constexpr char kSchemaName[] = "ringecho.result";
 // MAJOR changes when a key is renamed or means something else, MINOR when one is added.
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 1;
+inline constexpr int kSchemaMinor = 2;
 
 using Number = std::variant<int64_t, double>;
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
@@ -96,7 +96,8 @@ struct Config {
   std::optional<int64_t> messages_per_connection;
   std::optional<int64_t> sessions;
   // Further keys of a role, each carrying its unit: "idle_timeout_ns", "verify", ... They stand
-  // in the file beside the ones above and must not repeat one of their names.
+  // in the file beside the ones above and must not repeat one of their names. Of both, since 1.2:
+  // "buffer_size_requested_bytes", 0 where "buffer_size_bytes" is the engine's own choice.
   NamedValues extra;
 };
 

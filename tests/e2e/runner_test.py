@@ -139,7 +139,8 @@ def test_features_are_compared_for_each_size_of_the_servers_buffers(bench, run, 
     compared = run([os.environ["RINGECHO_COMPARE"], folder, "--format", "json"])
     assert compared.code == 0, compared
     cells = json.loads(compared.out)["cells"]
-    assert [cell["values"]["server.buffer_size_bytes"] for cell in cells] == ["8192", "65536"]
+    assert [cell["values"]["server.buffer_size_requested_bytes"] for cell in cells] == [
+        "8192", "65536"]
 
 
 def test_connections_come_and_go(bench, run, validated):

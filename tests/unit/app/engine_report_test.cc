@@ -6,6 +6,10 @@
 namespace ringecho::app {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Pair;
+
 engine::Feature Asked(bool effective, const char* why_not = "") {
   return {.name = "fixed_buffers", .requested = true, .effective = effective, .why_not = why_not};
 }
@@ -34,6 +38,24 @@ TEST(InAll, WhatNobodyAskedForNeedsNoReason) {
   engine::Feature used = unasked;
   used.effective = true;
   EXPECT_EQ(InAll({{unasked}, {used}})[0].why_not, "");
+}
+
+report::NamedValues Buffers(engine::EngineKind kind, int64_t asked_bytes) {
+  report::NamedValues out;
+  DescribeBuffers(kind, {}, 0, asked_bytes, out);
+  return out;
+}
+
+TEST(DescribeBuffers, SaysWhatWasAskedAndWhatCameOfIt) {
+  const auto requested = [](int64_t bytes) {
+    return Contains(Pair("buffer_size_requested_bytes", report::Value(bytes)));
+  };
+  const auto used = [](int64_t bytes) {
+    return Contains(Pair("buffer_size_bytes", report::Value(bytes)));
+  };
+  EXPECT_THAT(Buffers(engine::EngineKind::kUring, 0), AllOf(requested(0), used(4096)));
+  EXPECT_THAT(Buffers(engine::EngineKind::kEpoll, 0), AllOf(requested(0), used(65536)));
+  EXPECT_THAT(Buffers(engine::EngineKind::kUring, 65536), AllOf(requested(65536), used(65536)));
 }
 
 }  // namespace

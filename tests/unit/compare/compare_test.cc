@@ -243,6 +243,66 @@ TEST(Cells, AreMadeOfWhatUsuallyFollowsWhereItWasChosenOnEverySide) {
   EXPECT_EQ(comparison->cells.size(), 2U);
 }
 
+// Servers with buffers of the default size and of 64 KiB, of five runs each: which is 4 KiB for
+// io_uring, and 64 KiB both times for epoll.
+std::vector<Measurement> TwoBufferSizes(const std::string& engine) {
+  std::vector<Measurement> out;
+  for (const int64_t requested : {0, 65536}) {
+    for (Measurement one : Series({.engine = engine}, 5)) {
+      const int64_t used = requested == 0 && engine != "epoll" ? 4096 : 65536;
+      one.server->config.extra.emplace_back("buffer_size_bytes", used);
+      one.server->config.extra.emplace_back("buffer_size_requested_bytes", requested);
+      out.push_back(one);
+    }
+  }
+  return out;
+}
+
+void EraseRequested(Measurement& one) {
+  std::erase_if(one.server->config.extra,
+                [](const auto& pair) { return pair.first == "buffer_size_requested_bytes"; });
+}
+
+TEST(Cells, AreMadeOfWhatWasAskedWhateverEnginesMakeOfIt) {
+  auto comparison = Compare(Together({TwoBufferSizes("epoll"), TwoBufferSizes("io_uring")}), {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->vary, "engine");
+  EXPECT_THAT(comparison->axes, ElementsAre("server.buffer_size_requested_bytes"));
+  ASSERT_EQ(comparison->cells.size(), 2U);
+  EXPECT_THAT(comparison->cells[0].values, ElementsAre("65536"));
+  EXPECT_THAT(comparison->cells[1].values, ElementsAre("default"));
+  EXPECT_THAT(comparison->lost, IsEmpty());
+  EXPECT_THAT(comparison->differences, Each(Field(&Difference::expected, true)));
+}
+
+TEST(Cells, OfAResultThatDoesNotSayWhatWasAskedAreMadeOfWhatCameOfIt) {
+  std::vector<Measurement> all = TwoBufferSizes("io_uring");
+  for (Measurement one : TwoBufferSizes("io_uring")) {
+    one.series = "two";
+    EraseRequested(one);
+    all.push_back(one);
+  }
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->axes, ElementsAre("server.buffer_size_bytes"));
+  EXPECT_EQ(comparison->cells.size(), 2U);
+  EXPECT_THAT(comparison->differences, IsEmpty());
+}
+
+TEST(Cells, WhatCameOfTheSameRequestFollowsAsFeaturesDo) {
+  std::vector<Measurement> all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  for (Measurement& one : all) {
+    const bool newer = one.series == "two";
+    one.server->host.environment.kernel_release = newer ? "6.12" : "6.1";
+    one.server->config.extra.emplace_back("buffer_size_bytes", int64_t{newer ? 65536 : 4096});
+    one.server->config.extra.emplace_back("buffer_size_requested_bytes", int64_t{0});
+  }
+  EXPECT_TRUE(Compare(all, {.vary = "kernel"}).ok());
+  for (Measurement& one : all) EraseRequested(one);
+  EXPECT_THAT(std::string(Compare(all, {.vary = "kernel"}).status().message()),
+              HasSubstr("server.buffer_size_bytes"));
+}
+
 // What the base has and the others have not.
 std::vector<std::string> Lost(const std::vector<Measurement>& all,
                               const CompareOptions& options = {}) {

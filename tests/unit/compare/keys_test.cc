@@ -74,6 +74,14 @@ TEST(Keys, WithoutAServersResultTheLoadGeneratorsMachineCounts) {
   EXPECT_FALSE(KeysOf(one).Has("engine"));
 }
 
+TEST(Keys, ASizeThatWasNotAskedForIsTheDefault) {
+  Measurement one = Make({});
+  one.load->config.extra.emplace_back("buffer_size_requested_bytes", int64_t{0});
+  one.server->config.extra.emplace_back("buffer_size_requested_bytes", int64_t{8192});
+  EXPECT_EQ(KeysOf(one).Find("buffer_size_requested_bytes"), "default");
+  EXPECT_EQ(KeysOf(one).Find("server.buffer_size_requested_bytes"), "8192");
+}
+
 TEST(Follows, IsWhatAnotherValueBrings) {
   EXPECT_TRUE(Follows("kernel", "kernel"));
   EXPECT_TRUE(Follows("host.environment.cpu.mitigations.retbleed", "kernel"));
