@@ -108,7 +108,8 @@ struct ConnectResult {
 //                           system call, so not for every message. Nothing when the kernel has to
 //                           be asked first: ask again in a moment
 //   void Close(id, reason)  ends it now: queued bytes are dropped; OnClosed(reason) follows
-//   void Finish(id, reason) receives no more, sends what is queued, then closes
+//   void Finish(id, reason) receives no more, sends what is queued, then closes; what the kernel
+//                           had handed over by then may still be told by OnData, and is echoed
 //   void StopListening()    closes the listeners; connections live on
 //   void Exit()             Run returns after the current batch, whatever is still open
 //   absl::Status Run()      an error only for what makes the engine as a whole impossible

@@ -60,7 +60,6 @@ void SeamChecker::Data(ConnId id, size_t bytes) {
   Stream* stream = Open(id, "OnData");
   if (stream == nullptr) return;
   if (bytes == 0) Note("OnData", id, "no bytes");
-  if (stream->finishing) Note("OnData", id, "after Finish");
 }
 
 void SeamChecker::Answered(ConnId id, Verdict verdict, size_t bytes) {

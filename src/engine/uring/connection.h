@@ -59,13 +59,13 @@ struct UserData {
 //        |            |           |                            ^
 //        +------------+-----------+----------------------------+
 //
-// kDraining receives no more and sends what is queued. kLingering has shut down its side and throws
-// away what still comes: close(2) with input unread resets the connection, and a reset destroys
-// what the peer's kernel has not acknowledged, bytes that Finish promised to deliver. kTerminating
-// is a join on the work in flight: it waits for the last completion of the receive, the send, the
-// watch and the connect, having cancelled each. Only then is the descriptor closed (kClosing):
-// closing earlier would send no FIN while a multishot receive still holds the file, and its late
-// completions would find a stranger.
+// kDraining asks for no more input and sends what is queued. kLingering has shut down its side and
+// throws away what still comes: close(2) with input unread resets the connection, and a reset
+// destroys what the peer's kernel has not acknowledged, bytes that Finish promised to deliver.
+// kTerminating is a join on the work in flight: it waits for the last completion of the receive,
+// the send, the watch and the connect, having cancelled each. Only then is the descriptor closed
+// (kClosing): closing earlier would send no FIN while a multishot receive still holds the file, and
+// its late completions would find a stranger.
 //
 // kAccepting is a place kept for a connection that an accept will bring (direct descriptors only):
 // nobody has heard of it.
