@@ -110,7 +110,7 @@ class CellFinder {
 
   // A key that another version of the tool did not write yet, or no longer.
   bool IsNews(const std::vector<Values>& values) const {
-    return Follows("version", out_.vary) &&
+    return Follows("loader_version", out_.vary) &&
            std::any_of(values.begin(), values.end(),
                        [](const Values& of_side) { return of_side == Values{""}; });
   }

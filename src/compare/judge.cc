@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compare/cells.h"
+#include "compare/keys.h"
 #include "compare/metrics.h"
 #include "compare/rank_test.h"
 #include "compare/statistics.h"
@@ -15,8 +16,9 @@
 namespace ringecho::compare {
 namespace {
 
-std::string BootOf(const Measurement& measurement) {
-  for (const auto* result : {&measurement.server, &measurement.load}) {
+std::string BootOf(const Measurement& measurement, bool of_loader) {
+  const auto& first = of_loader ? measurement.load : measurement.server;
+  for (const auto* result : {&first, &measurement.load}) {
     if (*result && (*result)->run.boot_id) return *(*result)->run.boot_id;
   }
   return {};  // unknown ones count as one boot: fewer samples, never more than there are
@@ -122,7 +124,7 @@ std::vector<double> Samples(const Comparison& comparison, const std::vector<size
     const std::optional<double> value = ValueOf(measurement, metric);
     if (!value) continue;
     values.push_back(*value);
-    const std::string boot = BootOf(measurement);
+    const std::string boot = BootOf(measurement, IsLoaderKey(comparison.vary));
     auto it = std::find_if(boots.begin(), boots.end(),
                            [&boot](const auto& known) { return known.first == boot; });
     if (it == boots.end()) it = boots.insert(boots.end(), {boot, {}});

@@ -205,6 +205,14 @@ bool FollowsFromEngine(std::string_view key) {
 }
 
 constexpr std::string_view kOrder[] = {"engine",
+// What a key of the load generator's is of the server; empty for a key of the server's.
+std::string ServerKeyOf(std::string_view key) {
+  if (key == "buffers" || key == "buffer_size_bytes")
+    return absl::StrCat("server.", base::ToAbsl(key));
+  const std::string_view bare = WithoutLoader(key);
+  return std::string(bare.size() == key.size() ? std::string_view() : bare);
+}
+
                                        "features",
                                        "loader_engine",
                                        "connections",
@@ -320,12 +328,19 @@ bool IsKernelKey(std::string_view key) {
 bool Follows(std::string_view key, std::string_view vary) {
   if (key == vary) return true;
   // The load generator usually changes with the server: built with it, on the same kernel.
+bool IsLoaderKey(std::string_view key) { return WithoutLoader(key).size() != key.size(); }
+
   const std::string_view whose = WithoutLoader(key);
+  key = WithoutLoader(key);
   if (IsKernelKey(vary)) return FollowsFromKernel(whose);
   if (vary == "version" || StartsWith(vary, "label.")) return FollowsFromVersion(whose);
   if (vary == "engine") return FollowsFromEngine(key);
   if (vary == "features") {
     return FollowsFromEngine(key) || key == "engine" ||
+  if (IsLoaderKey(vary)) {
+    const std::string of_server = ServerKeyOf(key);
+    return !of_server.empty() && Follows(of_server, WithoutLoader(vary));
+  }
            whose == "host.environment.io_uring.ring_flags";
   }
   if (vary == "loader_engine" || vary == "loader_features") {

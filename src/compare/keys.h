@@ -64,6 +64,9 @@ bool Follows(std::string_view key, std::string_view vary);
 
 // Whether it is the kernel, its build or its command line that is varied: then a boot is a sample,
 // not a run, because every boot lays out memory and places interrupts anew.
+// Whether it is the load generator's, beside one of the server's: "loader_kernel".
+bool IsLoaderKey(std::string_view key);
+
 bool IsKernelKey(std::string_view key);
 
 }  // namespace ringecho::compare

@@ -437,6 +437,39 @@ TEST(Verdict, KernelsAreSampledByBoot) {
   EXPECT_EQ(FindingOf(*many, "messages_per_s").judgement, Judgement::kFaster);
 }
 
+TEST(Verdict, KernelsOfTheLoadGeneratorAreSampledByItsBoot) {
+  std::vector<Measurement> all;
+  for (int boot = 0; boot < 5; ++boot) {
+    for (const char* kernel : {"6.1", "6.5"}) {
+      for (Measurement one : Series({}, 3)) {
+        report::Host& host = one.load->host;
+        host.environment.kernel_release = kernel;
+        host.environment.kernel_version = std::string("#") + kernel;
+        host.fingerprint = "fedcba9876543210";
+        one.load->run.boot_id = kernel + std::to_string(boot);
+        all.push_back(one);
+      }
+    }
+  }
+  auto comparison = Compare(all, {.vary = "loader_kernel"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_TRUE(comparison->by_boot);
+  EXPECT_EQ(FindingOf(*comparison, "messages_per_s").samples, 5U);
+}
+
+TEST(Sides, OfTheLoadGeneratorsVersionTakeItsBuildAlong) {
+  std::vector<Measurement> all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  for (Measurement& one : all) {
+    if (one.series != "two") continue;
+    one.load->tool.version = "9.9";
+    one.load->tool.compiler = "another";
+    one.load->config.extra.emplace_back("news", true);
+  }
+  auto comparison = Compare(all, {.vary = "loader_version"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->differences, Contains(Field(&Difference::key, "loader.tool.compiler")));
+}
+
 TEST(Verdict, LowerIsBetterForCostAndLatency) {
   auto all = Together({Series({.engine = "epoll"}, 10),
                        Series({.cpu_ns_per_message = 8'000, .p99_ns = 2'000'000}, 10)});
