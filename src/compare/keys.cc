@@ -44,10 +44,11 @@ void Put(KeyValues& out, const std::string& key, const std::optional<T>& value) 
 
 // "buffer_ring,multishot_recv,receive=multishot": switches that are on by name, the rest with
 // value.
-std::string FeatureText(const report::NamedValues& values) {
+std::string FeatureText(const report::NamedValues& values, std::string_view without = {}) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : values) {
-    if (name == "engine") continue;  // has a key of its own
+    // These have keys of their own: min_wait is how batches are waited for, where that was asked.
+    if (name == "engine" || name == without) continue;
     if (const bool* on = std::get_if<bool>(&value)) {
       if (*on) parts.push_back(name);
     } else {
@@ -58,12 +59,31 @@ std::string FeatureText(const report::NamedValues& values) {
   return parts.empty() ? "none" : absl::StrJoin(parts, ",");
 }
 
-void PutEngine(const report::Engine& engine, const std::string& prefix, KeyValues& out) {
+// What --features was given, which says what somebody wanted to know ("baseline", "-recv_bundle").
+std::optional<std::string> AskedFeatures(const std::vector<std::string>& argv) {
+  constexpr std::string_view kOption = "--features";
+  if (argv.empty()) return std::nullopt;
+  std::string asked = "best";
+  for (size_t i = 0; i < argv.size(); ++i) {
+    const std::string& word = argv[i];
+    if (word == kOption && i + 1 < argv.size()) asked = argv[i + 1];
+    if (StartsWith(word, kOption) && word.size() > kOption.size() && word[kOption.size()] == '=') {
+      asked = word.substr(kOption.size() + 1);
+    }
+  }
+  return asked;
+}
+
+void PutEngine(const Result& result, const std::string& prefix, KeyValues& out) {
+  const report::Engine& engine = result.config.engine;
   out[prefix + "engine"] = engine.name;
   // An engine without any goes by its name, so that features can be compared with epoll.
-  const std::string features = FeatureText(engine.effective);
+  const std::string features = FeatureText(engine.effective, "min_wait");
   out[prefix + "features"] = features == "none" ? engine.name : features;
   out[prefix + "features_requested"] = FeatureText(engine.requested);
+  // epoll takes the option, and has nothing to do with it.
+  Put(out, prefix + "features_asked",
+      engine.name == "epoll" ? engine.name : AskedFeatures(result.run.argv));
 }
 
 // What is not chosen by anybody: a limit that follows from the descriptors there are, addresses
@@ -185,6 +205,14 @@ std::string_view WithoutLoader(std::string_view key) {
   return key;
 }
 
+// What a key of the load generator's is of the server; empty for a key of the server's.
+std::string ServerKeyOf(std::string_view key) {
+  if (key == "buffers" || key == "buffer_size_bytes")
+    return absl::StrCat("server.", base::ToAbsl(key));
+  const std::string_view bare = WithoutLoader(key);
+  return std::string(bare.size() == key.size() ? std::string_view() : bare);
+}
+
 bool FollowsFromKernel(std::string_view key) {
   for (std::string_view prefix : {"host.environment.kernel_", "host.environment.cpu.mitigations.",
                                   "host.environment.sysctls.", "host.environment.io_uring.",
@@ -194,43 +222,22 @@ bool FollowsFromKernel(std::string_view key) {
   return key == "features" || key == "kernel";
 }
 
+// What was asked for is not among it: that somebody chose.
 bool FollowsFromVersion(std::string_view key) {
   return key == "version" || StartsWith(key, "tool.") || key == "features" ||
          key == "features_requested" || StartsWith(key, "host.environment.io_uring.");
 }
 
 bool FollowsFromEngine(std::string_view key) {
-  return key == "features" || key == "features_requested" || key == "server.buffers" ||
-         key == "server.buffer_size_bytes";
+  return key == "features" || key == "features_requested" || key == "features_asked" ||
+         key == "server.buffers" || key == "server.buffer_size_bytes";
 }
 
-constexpr std::string_view kOrder[] = {"engine",
-// What a key of the load generator's is of the server; empty for a key of the server's.
-std::string ServerKeyOf(std::string_view key) {
-  if (key == "buffers" || key == "buffer_size_bytes")
-    return absl::StrCat("server.", base::ToAbsl(key));
-  const std::string_view bare = WithoutLoader(key);
-  return std::string(bare.size() == key.size() ? std::string_view() : bare);
-}
-
-                                       "features",
-                                       "loader_engine",
-                                       "connections",
-                                       "size_bytes",
-                                       "depth",
-                                       "mode",
-                                       "rate_target_per_s",
-                                       "sessions",
-                                       "transport",
-                                       "server.threads",
-                                       "server.cpus",
-                                       "threads",
-                                       "cpus",
-                                       "server.wait",
-                                       "wait",
-                                       "warmup_ns",
-                                       "duration_ns",
-                                       "messages_per_connection"};
+constexpr std::string_view kOrder[] = {
+    "engine",      "features_asked", "features",    "loader_engine",     "connections",
+    "size_bytes",  "depth",          "mode",        "rate_target_per_s", "sessions",
+    "transport",   "server.threads", "server.cpus", "threads",           "cpus",
+    "server.wait", "wait",           "warmup_ns",   "duration_ns",       "messages_per_connection"};
 
 // Files come from anywhere, and what stands in them ends up on terminals and in tables.
 KeyValues Printable(const KeyValues& values) {
@@ -245,13 +252,13 @@ Keys RawKeysOf(const Measurement& measurement) {
   const Result* const server = measurement.server ? &*measurement.server : nullptr;
   if (load != nullptr) {
     PutConfig(load->config, "", keys.config);
-    PutEngine(load->config.engine, "loader_", keys.config);
+    PutEngine(*load, "loader_", keys.config);
     PutTool(load->tool, "loader_version", "loader.tool.", keys.environment);
     PutLabels(load->run.labels, keys.labels);
   }
   if (server != nullptr) {
     PutConfig(server->config, "server.", keys.config);
-    PutEngine(server->config.engine, "", keys.config);
+    PutEngine(*server, "", keys.config);
     PutLabels(server->run.labels, keys.labels);
   }
   const Result* const measured = server != nullptr ? server : load;
@@ -321,35 +328,28 @@ bool NaturalLess(std::string_view a, std::string_view b) {
   return a < b;
 }
 
+bool IsLoaderKey(std::string_view key) { return WithoutLoader(key).size() != key.size(); }
+
 bool IsKernelKey(std::string_view key) {
+  key = WithoutLoader(key);
   return key == "kernel" || StartsWith(key, "host.environment.kernel_");
 }
 
 bool Follows(std::string_view key, std::string_view vary) {
   if (key == vary) return true;
-  // The load generator usually changes with the server: built with it, on the same kernel.
-bool IsLoaderKey(std::string_view key) { return WithoutLoader(key).size() != key.size(); }
-
-  const std::string_view whose = WithoutLoader(key);
-  key = WithoutLoader(key);
-  if (IsKernelKey(vary)) return FollowsFromKernel(whose);
-  if (vary == "version" || StartsWith(vary, "label.")) return FollowsFromVersion(whose);
-  if (vary == "engine") return FollowsFromEngine(key);
-  if (vary == "features") {
-    return FollowsFromEngine(key) || key == "engine" ||
   if (IsLoaderKey(vary)) {
     const std::string of_server = ServerKeyOf(key);
     return !of_server.empty() && Follows(of_server, WithoutLoader(vary));
   }
+  // The load generator usually changes with the server: built with it, on the same kernel.
+  const std::string_view whose = WithoutLoader(key);
+  if (IsKernelKey(vary)) return FollowsFromKernel(whose);
+  if (vary == "version" || StartsWith(vary, "label.")) return FollowsFromVersion(whose);
+  if (vary == "engine") return FollowsFromEngine(key);
+  if (vary == "features" || vary == "features_asked") {
+    return FollowsFromEngine(key) || key == "engine" ||
            whose == "host.environment.io_uring.ring_flags";
   }
-  if (vary == "loader_engine" || vary == "loader_features") {
-    return key == "loader_features" || key == "loader_features_requested" || key == "buffers" ||
-           key == "buffer_size_bytes";
-  }
-  // min_wait is in use where waits are batches.
-  if (vary == "server.wait") return key == "features";
-  if (vary == "wait") return key == "loader_features";
   // A runner gives few connections fewer threads.
   if (vary == "connections" && (key == "threads" || key == "cpus")) return true;
   if (vary == "mode" && key == "rate_target_per_s") return true;

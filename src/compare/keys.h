@@ -16,8 +16,10 @@ using KeyValues = std::map<std::string, std::string, std::less<>>;
 
 // Values as people write them: 10000, true, "0,2-3". Keys that do not apply are not there.
 //
-//   config       engine, features, features_requested  of the server
-//                loader_engine, loader_features, loader_features_requested
+//   config       engine, features, features_asked, features_requested  of the server: what is in
+//                use but for min_wait, which follows from how it waits; what --features was given;
+//                and what that stands for
+//                loader_engine, loader_features, loader_features_asked, loader_features_requested
 //                connections, size_bytes, depth, mode, rate_target_per_s, ...: the load
 //                generator's, and server.threads, server.cpus, server.wait, ...: the server's, by
 //                the names they have in the file
@@ -62,11 +64,11 @@ bool NaturalLess(std::string_view a, std::string_view b);
 // engine other features. Everything follows from itself.
 bool Follows(std::string_view key, std::string_view vary);
 
-// Whether it is the kernel, its build or its command line that is varied: then a boot is a sample,
-// not a run, because every boot lays out memory and places interrupts anew.
 // Whether it is the load generator's, beside one of the server's: "loader_kernel".
 bool IsLoaderKey(std::string_view key);
 
+// Whether it is the kernel, its build or its command line that is varied: then a boot is a sample,
+// not a run, because every boot lays out memory and places interrupts anew.
 bool IsKernelKey(std::string_view key);
 
 }  // namespace ringecho::compare

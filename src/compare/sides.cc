@@ -21,7 +21,8 @@ constexpr std::string_view kCandidates[] = {"kernel",
                                             "host.environment.kernel_cmdline",
                                             "version",
                                             "engine",
-                                            "features"};
+                                            "features",
+                                            "features_asked"};
 
 std::vector<std::string> InOrder(const std::vector<Entry>& entries, std::string_view key) {
   std::vector<std::string> out;
@@ -136,7 +137,8 @@ absl::StatusOr<std::string> FindVary(const CompareOptions& options,
 }
 
 bool IsFeatureList(std::string_view key) {
-  return key.find("features") != std::string_view::npos && key.find('.') == std::string_view::npos;
+  return key.find("features") != std::string_view::npos &&
+         key.find('.') == std::string_view::npos && !key.ends_with("_asked");
 }
 
 // What `list` has less and more than `usual`: "-vectored_send", "-defer_taskrun", "+coop_taskrun".
@@ -175,19 +177,9 @@ std::vector<std::string> UsualOf(const std::vector<std::vector<std::string>>& li
   return usual;
 }
 
-// What --features was given, which says what somebody wanted to know ("baseline", "-recv_bundle");
-// empty when it is nothing that the option takes.
-std::string AskedFeatures(const report::Run& run) {
-  constexpr std::string_view kOption = "--features";
+// As a side can be called; empty when it is nothing that the option takes.
+std::string NameOfAsked(const std::string& asked) {
   constexpr size_t kLongest = 100;
-  std::string asked = run.argv.empty() ? "" : "best";
-  for (size_t i = 0; i < run.argv.size(); ++i) {
-    const std::string& word = run.argv[i];
-    if (word == kOption && i + 1 < run.argv.size()) asked = run.argv[i + 1];
-    if (word.starts_with(kOption) && word.size() > kOption.size() && word[kOption.size()] == '=') {
-      asked = word.substr(kOption.size() + 1);
-    }
-  }
   const bool plain = std::all_of(asked.begin(), asked.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '+' || c == '-' ||
            c == ',';
@@ -204,13 +196,10 @@ std::vector<std::string> AskedBySide(const std::vector<Entry>& entries,
   for (const Entry& entry : entries) {
     const Measurement& measurement = comparison.measurements[entry.measurement];
     const bool of_loader = comparison.vary.starts_with("loader") || !measurement.server;
-    const auto& result = of_loader ? measurement.load : measurement.server;
     const std::string& value = entry.Value(comparison.vary);
     const auto side = std::find(values.begin(), values.end(), value) - values.begin();
-    const bool is_engine = result && value == result->config.engine.name && value == "epoll";
-    asked[static_cast<size_t>(side)].insert(is_engine ? value
-                                            : result  ? AskedFeatures(result->run)
-                                                      : "");
+    const std::string& name = entry.Value(of_loader ? "loader_features_asked" : "features_asked");
+    asked[static_cast<size_t>(side)].insert(NameOfAsked(name));
   }
   std::vector<std::string> out;
   Values all;

@@ -551,6 +551,83 @@ TEST(Features, AskedTheSameOrStrangelyTheyAreCalledByWhatTheyAre) {
   }
 }
 
+// Five of each, in two series of which the second asked for fewer features.
+std::vector<Measurement> BestAndFewer() {
+  std::vector<Measurement> all = Together({Series({}, 5), Series({.series = "two"}, 5)});
+  for (Measurement& one : all) {
+    one.server->run.argv = {"ringecho-server"};
+    if (one.series == "one") continue;
+    one.server->run.argv = {"ringecho-server", "--features=baseline"};
+    one.server->config.engine.effective = {{"fixed_buffers", true}};
+  }
+  return all;
+}
+
+TEST(Features, AskedForAreNotWhatAnotherVersionBrings) {
+  EXPECT_EQ(Compare(BestAndFewer(), {})->vary, "features");
+  std::vector<Measurement> all = BestAndFewer();
+  for (Measurement& one : all) {
+    one.server->run.labels = one.load->run.labels = {{"build", one.series}};
+    if (one.series == "two") one.server->tool.git_commit = one.load->tool.git_commit = "bbb";
+  }
+  for (const char* vary : {"", "version", "label.build"}) {
+    SCOPED_TRACE(vary);
+    EXPECT_THAT(std::string(Compare(all, {.vary = vary}).status().message()),
+                testing::AllOf(HasSubstr("features_asked"), HasSubstr("baseline")));
+  }
+}
+
+TEST(Features, NameTheRowsAsTheyWereAsked) {
+  std::vector<Measurement> all;
+  for (const char* commit : {"aaa", "bbb"}) {
+    for (Measurement one : BestAndFewer()) {
+      one.server->tool.git_commit = one.load->tool.git_commit = commit;
+      one.load->run.id += commit;
+      one.series = commit;
+      if (one.server->run.argv.size() > 1) {
+        one.server->config.engine.requested = {{"fixed_buffers", true}};
+      }
+      all.push_back(one);
+    }
+  }
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->vary, "version");
+  EXPECT_THAT(comparison->axes, ElementsAre("features_asked"));
+  EXPECT_THAT(comparison->cells[0].values, ElementsAre("baseline"));
+  EXPECT_THAT(comparison->cells[1].values, ElementsAre("best"));
+}
+
+TEST(Features, ThatComeToTheSameCanBeComparedByWhatWasAsked) {
+  std::vector<Measurement> all = TwoEngines(10);
+  std::erase_if(all, [](const Measurement& m) { return m.server->config.engine.name == "epoll"; });
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].server->config.wait = "batch:20us";
+    all[i].server->run.argv = {"ringecho-server"};
+    if (i % 2 == 0) continue;
+    all[i].server->run.argv.emplace_back("--features=-min_wait");
+    all[i].server->config.engine.effective.emplace_back("min_wait", false);
+  }
+  auto comparison = Compare(all, {.usual_vary = "features", .usual_base = "best"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->vary, "features_asked");
+  EXPECT_THAT(comparison->sides, ElementsAre("best", "-min_wait"));
+}
+
+TEST(Features, AreOneSideHoweverTheyWait) {
+  std::vector<Measurement> all = TwoEngines(10);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool batches = i >= all.size() / 2;
+    all[i].server->config.wait = batches ? "batch:20us" : "block";
+    if (all[i].server->config.engine.name == "epoll") continue;
+    all[i].server->config.engine.effective.emplace_back("min_wait", batches);
+  }
+  auto comparison = Compare(all, {.vary = "features"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->sides.size(), 2U);
+  EXPECT_THAT(comparison->axes, ElementsAre("server.wait"));
+}
+
 TEST(Features, TheUsualListIsNotTheLongest) {
   std::vector<Measurement> all = TwoEngines(2);
   for (const char* extra : {"one", "another", "third"}) {

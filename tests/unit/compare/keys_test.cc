@@ -74,6 +74,28 @@ TEST(Keys, WithoutAServersResultTheLoadGeneratorsMachineCounts) {
   EXPECT_FALSE(KeysOf(one).Has("engine"));
 }
 
+TEST(Keys, HoldWhatFeaturesWereAskedFor) {
+  Measurement one = Make({});
+  one.load->run.argv = {"ringecho-load", "--features", "minimal", "-q"};
+  EXPECT_EQ(KeysOf(one).Find("features_asked"), "best");
+  EXPECT_EQ(KeysOf(one).Find("loader_features_asked"), "minimal");
+  one.server->run.argv = {"ringecho-server", "--features=minimal", "--features=best,-sqpoll"};
+  EXPECT_EQ(KeysOf(one).Find("features_asked"), "best,-sqpoll");
+  one.server->config.engine.name = "epoll";
+  EXPECT_EQ(KeysOf(one).Find("features_asked"), "epoll");
+  one.load->run.argv.clear();
+  EXPECT_FALSE(KeysOf(one).Has("loader_features_asked"));
+}
+
+TEST(Keys, HowBatchesAreWaitedForIsNoFeatureOfItsOwn) {
+  Measurement one = Make({});
+  const std::string features = KeysOf(one).Find("features");
+  one.server->config.engine.effective.emplace_back("min_wait", true);
+  EXPECT_EQ(KeysOf(one).Find("features"), features);
+  one.server->config.engine.requested.emplace_back("min_wait", true);
+  EXPECT_NE(KeysOf(one).Find("features_requested").find("min_wait"), std::string::npos);
+}
+
 TEST(Keys, ASizeThatWasNotAskedForIsTheDefault) {
   Measurement one = Make({});
   one.load->config.extra.emplace_back("buffer_size_requested_bytes", int64_t{0});
@@ -101,9 +123,7 @@ TEST(Follows, IsWhatAnotherValueBrings) {
   EXPECT_FALSE(Follows("loader_engine", "engine"));
   EXPECT_FALSE(Follows("server.backlog", "engine"));
   EXPECT_TRUE(Follows("engine", "features"));
-  EXPECT_TRUE(Follows("features", "server.wait"));
-  EXPECT_FALSE(Follows("loader_features", "server.wait"));
-  EXPECT_TRUE(Follows("loader_features", "wait"));
+  EXPECT_FALSE(Follows("features", "server.wait"));
   EXPECT_TRUE(Follows("threads", "connections"));
   EXPECT_FALSE(Follows("depth", "connections"));
   // What the server leaves is the load generator's.
@@ -113,6 +133,34 @@ TEST(Follows, IsWhatAnotherValueBrings) {
   EXPECT_TRUE(Follows("cpus", "server.cpus"));
   EXPECT_FALSE(Follows("threads", "server.cpus"));
   EXPECT_FALSE(Follows("server.cpus", "threads"));
+}
+
+TEST(Follows, WhatWasAskedForIsAChoice) {
+  for (const char* vary : {"version", "kernel", "label.patch", "loader_version"}) {
+    EXPECT_FALSE(Follows("features_asked", vary)) << vary;
+    EXPECT_FALSE(Follows("loader_features_asked", vary)) << vary;
+  }
+  EXPECT_TRUE(Follows("features_requested", "version"));
+  EXPECT_TRUE(Follows("features_asked", "engine"));
+  EXPECT_TRUE(Follows("features_asked", "features"));
+  EXPECT_TRUE(Follows("features", "features_asked"));
+}
+
+TEST(Follows, OfTheLoadGeneratorIsAsOfTheServer) {
+  EXPECT_TRUE(Follows("loader.tool.compiler", "loader_version"));
+  EXPECT_TRUE(Follows("loader_features", "loader_version"));
+  EXPECT_TRUE(Follows("loader.host.environment.kernel_version", "loader_kernel"));
+  EXPECT_TRUE(Follows("loader.host.environment.sysctls.a", "loader_kernel"));
+  EXPECT_TRUE(Follows("buffers", "loader_engine"));
+  EXPECT_TRUE(Follows("loader_features", "loader_engine"));
+  EXPECT_TRUE(Follows("buffer_size_bytes", "loader_features"));
+  EXPECT_FALSE(Follows("tool.compiler", "loader_version"));
+  EXPECT_FALSE(Follows("host.environment.sysctls.a", "loader_kernel"));
+  EXPECT_FALSE(Follows("loader.host.fingerprint", "loader_kernel"));
+  EXPECT_FALSE(Follows("features", "loader_engine"));
+  EXPECT_FALSE(Follows("server.buffers", "loader_engine"));
+  EXPECT_TRUE(IsKernelKey("loader_kernel"));
+  EXPECT_FALSE(IsLoaderKey("kernel"));
 }
 
 TEST(NaturalLess, PutsNumbersByValueBeforeWords) {
