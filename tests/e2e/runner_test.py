@@ -251,7 +251,7 @@ def test_the_verdict_is_that_of_the_comparison(bench, run, compare):
 
 @pytest.mark.parametrize("options, sides", [
     (["--connections", "2,5"], "engine: epoll (base), io_uring\n"),
-    (["--connections", "2", "--features", "best,minimal"],
+    (["--connections", "2", "--features", "best,minimal", "--buffer-size", "default,64k"],
      "features: epoll (base), best, minimal\n"),
     (["--connections", "2", "--features", "best,minimal", "--engines", "io_uring"],
      "features: best (base), minimal\n")])
