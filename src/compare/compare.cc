@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -16,6 +15,7 @@
 #include "compare/judge.h"
 #include "compare/keys.h"
 #include "compare/noise.h"
+#include "compare/run_ids.h"
 #include "compare/sides.h"
 #include "report/one_line.h"
 
@@ -98,16 +98,6 @@ absl::Status CheckAxes(const CompareOptions& options, const std::vector<Entry>& 
   return absl::OkStatus();
 }
 
-// Of the load generator, whose run it is, or of a server alone; of each that was merged.
-std::vector<std::string> RunIdsOf(const Measurement& measurement) {
-  const Result& result = measurement.load ? *measurement.load : *measurement.server;
-  for (const auto& [name, value] : result.config.extra) {
-    const auto* ids = std::get_if<std::vector<std::string>>(&value);
-    if (name == "merged_run_ids" && ids != nullptr) return *ids;
-  }
-  return {result.run.id};
-}
-
 std::string Whence(const Measurement& measurement) {
   return absl::StrCat(measurement.name, " of ", measurement.series);
 }
@@ -116,7 +106,8 @@ std::string Whence(const Measurement& measurement) {
 absl::Status CheckEachIsAnotherRun(const std::vector<Measurement>& measurements) {
   std::map<std::string, const Measurement*> known;
   for (const Measurement& measurement : measurements) {
-    for (std::string& id : RunIdsOf(measurement)) {
+    // Of the load generator, whose run it is, or of a server alone.
+    for (std::string& id : RunIdsOf(measurement.load ? *measurement.load : *measurement.server)) {
       const auto [it, made] = known.try_emplace(std::move(id), &measurement);
       if (made) continue;
       return absl::InvalidArgumentError(

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -19,6 +20,7 @@
 #include "cli/exit_code.h"
 #include "compare/checked_sums.h"
 #include "compare/keys.h"
+#include "compare/run_ids.h"
 #include "report/intervals.h"
 #include "report/latency.h"
 #include "report/one_line.h"
@@ -45,8 +47,9 @@ absl::Status Bad(std::string_view name, std::string_view what) {
 // --- what may be merged ---
 
 bool MayDiffer(std::string_view key) {
-  constexpr std::string_view kKeys[] = {"connections", "threads",           "cpus",
-                                        "sessions",    "rate_target_per_s", "connect_rate_per_s"};
+  constexpr std::string_view kKeys[] = {"connections",   "threads",           "cpus",
+                                        "sessions",      "rate_target_per_s", "connect_rate_per_s",
+                                        "merged_loaders"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -71,13 +74,30 @@ absl::Status CheckAlike(const std::vector<Result>& results, const std::vector<st
       return Bad(names[i], absl::StrCat(key, ": is \"", keys.Find(key), "\", the first has \"",
                                         first.Find(key), "\""));
     }
-    for (size_t j = 0; j < i; ++j) {
-      if (results[j].run.id == results[i].run.id) {
-        return Bad(names[i], absl::StrCat("run.id: is the same run as ", names[j]));
-      }
+  }
+  return absl::OkStatus();
+}
+
+// A loader that is in two of them would be counted twice.
+absl::Status CheckEachLoaderIsThereOnce(const std::vector<Result>& results,
+                                        const std::vector<std::string>& names) {
+  std::map<std::string, size_t> known;
+  for (size_t i = 0; i < results.size(); ++i) {
+    for (std::string& id : RunIdsOf(results[i])) {
+      const auto [it, made] = known.try_emplace(std::move(id), i);
+      if (made) continue;
+      return Bad(names[i], absl::StrCat("run.id: is the same run as ", names[it->second]));
     }
   }
   return absl::OkStatus();
+}
+
+void SetLoaders(std::vector<std::string> ids, report::Config& config) {
+  std::erase_if(config.extra, [](const auto& pair) {
+    return pair.first == "merged_loaders" || pair.first == "merged_run_ids";
+  });
+  config.extra.emplace_back("merged_loaders", static_cast<int64_t>(ids.size()));
+  config.extra.emplace_back("merged_run_ids", std::move(ids));
 }
 
 // --- clocks ---
@@ -441,7 +461,8 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
   for (size_t i = names.size(); i < results.size(); ++i) {
     names.push_back(absl::StrCat("result ", i + 1));
   }
-  if (absl::Status status = CheckAlike(results, names); !status.ok()) return status;
+  RINGECHO_RETURN_IF_ERROR(CheckAlike(results, names));
+  RINGECHO_RETURN_IF_ERROR(CheckEachLoaderIsThereOnce(results, names));
   absl::StatusOr<report::Latency> latency = AddLatencies(results, names);
   if (!latency.ok()) return latency.status();
 
@@ -456,12 +477,12 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
   DropLateWarmUps(results, offsets_ns);
   Result out = results.front();
   for (report::Interval& interval : out.intervals) interval.p50_ns = interval.p99_ns = std::nullopt;
-  std::vector<std::string> ids = {out.run.id};
+  std::vector<std::string> ids = RunIdsOf(out);
   report::NamedCounts stats = CountsOf(out.engine_stats);
   CheckedSums sums;
   for (size_t i = 1; i < results.size(); ++i) {
     const Result& one = results[i];
-    ids.push_back(one.run.id);
+    std::ranges::copy(RunIdsOf(one), std::back_inserter(ids));
     sums.Of(names[i]);
     AddConfig(out.config, one.config, sums);
     AddTotals(out.totals, one.totals, sums);
@@ -483,8 +504,7 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
   if (out.validity.verdict == report::Verdict::kInvalid && out.run.exit_code == cli::kExitOk) {
     out.run.exit_code = cli::kExitInvalid;  // as of any run that is
   }
-  out.config.extra.emplace_back("merged_loaders", static_cast<int64_t>(results.size()));
-  out.config.extra.emplace_back("merged_run_ids", std::move(ids));
+  SetLoaders(std::move(ids), out.config);
   return out;
 }
 

@@ -10,11 +10,11 @@
 
 namespace ringecho::compare {
 
-// At least two results of load generators; in config only connections, threads, cpus, sessions,
-// rates and source addresses may differ. The merged one has
+// At least two results of load generators, of which each may be merged already; in config only
+// connections, threads, cpus, sessions, rates and source addresses may differ. The merged one has
 //
 //   config       connections, threads, sessions, rates added up, cpus joined; the rest as in all;
-//                merged_loaders, how many, and merged_run_ids
+//                merged_loaders, how many, and merged_run_ids, of which none may be there twice
 //   totals       counts and rates added up; measured_ns of the longest
 //   latency      histograms added bucket by bucket, everything else computed from the sum
 //   errors, engine_stats, resources

@@ -703,6 +703,13 @@ TEST(Refusal, ACopyOfARunIsNoRepeat) {
                                      HasSubstr(all[copied].name + " of " + all[copied].series),
                                      Not(HasSubstr("\n"))));
   }
+  // Nor is one that claims to be merged of none.
+  std::vector<Measurement> hidden = all;
+  hidden.push_back(all[1]);
+  for (Measurement& one : hidden) {
+    one.load->config.extra.emplace_back("merged_run_ids", std::vector<std::string>());
+  }
+  EXPECT_THAT(std::string(Compare(hidden, {}).status().message()), HasSubstr("run.id"));
   // Several load generators may have driven one server.
   for (Measurement& one : all) one.server->run.id = "one server";
   EXPECT_TRUE(Compare(all, {}).ok());

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "compare/run_ids.h"
 #include "report/latency.h"
 #include "report/result_json.h"
 #include "sample.h"
@@ -230,6 +231,50 @@ TEST(Merge, RefusesWhatDoesNotBelongTogether) {
               HasSubstr("latency.response_ns.hdr_v2"));
   EXPECT_THAT(refused([](auto& r) { r.latency->response.reset(); }), HasSubstr("response_ns"));
   EXPECT_FALSE(Merge({TwoLoaders()[0]}).ok());
+}
+
+report::Result Merged(const std::vector<report::Result>& results) {
+  auto merged = Merge(results);
+  EXPECT_TRUE(merged.ok()) << merged.status();
+  return *merged;
+}
+
+TEST(Merge, OfMergedOnesKnowsEveryLoader) {
+  stats::Histogram one;
+  one.RecordN(1000, 10);
+  const report::Result ab = Merged({Loader(0, one), Loader(1, one)});
+  const report::Result cd = Merged({Loader(2, one), Loader(3, one)});
+  for (const auto& [results, loaders] :
+       {std::pair(std::vector{ab, cd}, 4), std::pair(std::vector{ab, Loader(2, one)}, 3),
+        std::pair(std::vector{Loader(2, one), ab}, 3)}) {
+    const report::Result all = Merged(results);
+    EXPECT_EQ(RunIdsOf(all).size(), static_cast<size_t>(loaders));
+    EXPECT_THAT(all.config.extra,
+                Contains(Pair("merged_loaders", report::Value(int64_t{loaders}))).Times(1));
+    EXPECT_EQ(all.totals.messages, loaders * 10);
+    EXPECT_TRUE(report::FromJson(report::ToJson(all)).ok());
+  }
+}
+
+TEST(Merge, RefusesALoaderThatIsInTwoOfThem) {
+  stats::Histogram one;
+  one.RecordN(1000, 10);
+  const report::Result ab = Merged({Loader(0, one), Loader(1, one)});
+  const report::Result bc = Merged({Loader(1, one), Loader(2, one)});
+  for (const auto& results : {std::vector{ab, bc}, std::vector{ab, Loader(1, one)}}) {
+    EXPECT_THAT(Message(Merge(results, {"a", "b"}).status()),
+                testing::StartsWith("b: run.id: is the same run as a"));
+  }
+}
+
+TEST(RunIds, AListWithoutTheResultsOwnDoesNotHideIt) {
+  report::Result result = TwoLoaders()[0];
+  const auto ids = [&result](const std::vector<std::string>& listed) {
+    result.config.extra = {{"merged_run_ids", listed}};
+    return RunIdsOf(result);
+  };
+  EXPECT_THAT(ids({}), testing::ElementsAre("run-0"));
+  EXPECT_THAT(ids({"x", "run-0", "x"}), testing::ElementsAre("run-0", "x"));
 }
 
 TEST(Merge, RefusesSumsThatDoNotFit) {
