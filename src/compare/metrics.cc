@@ -108,22 +108,28 @@ std::optional<double> PerMessage(std::optional<double> per_read, const Result& s
   return *per_read * reads * static_cast<double>(*load.config.size_bytes) / bytes;
 }
 
-std::optional<double> ServerCpu(const Measurement& measurement) {
-  if (!measurement.server) return std::nullopt;
+struct Cost {
+  std::optional<double> value;
+  CostOf of = CostOf::kWholeRun;
+};
+
+Cost ServerCpu(const Measurement& measurement) {
+  if (!measurement.server) return {};
   const Result& server = *measurement.server;
-  if (!measurement.load) return server.resources.cpu_ns_per_message;
+  if (!measurement.load) return {.value = server.resources.cpu_ns_per_message};
   const Result& load = *measurement.load;
-  std::optional<double> cost;
   // Time of io_uring's kernel threads is in the sum of a run only.
   if (server.resources.iou_workers.value_or(0) == 0) {
     const bool one_clock = server.run.boot_id && server.run.boot_id == load.run.boot_id;
-    cost = one_clock ? CpuWhileMeasuring(server, load) : CpuAtFullWork(server, load);
+    const Cost cost = one_clock ? Cost{CpuWhileMeasuring(server, load), CostOf::kMeasurePhase}
+                                : Cost{CpuAtFullWork(server, load), CostOf::kFullWork};
+    if (cost.value) return cost;
   }
-  return cost ? cost : PerMessage(server.resources.cpu_ns_per_message, server, load);
+  return {.value = PerMessage(server.resources.cpu_ns_per_message, server, load)};
 }
 
 std::optional<double> RawValue(const Measurement& measurement, std::string_view id) {
-  if (id == "server_cpu_ns_per_message") return ServerCpu(measurement);
+  if (id == "server_cpu_ns_per_message") return ServerCpu(measurement).value;
   if (measurement.server) {
     const Result& server = *measurement.server;
     if (id == "syscalls_per_message") {
@@ -156,6 +162,8 @@ std::vector<Metric> AllMetrics() {
       {"bytes_per_connection", "memory/connection", Unit::kBytes, Better::kLower, false},
   };
 }
+
+CostOf ServerCpuIsOf(const Measurement& measurement) { return ServerCpu(measurement).of; }
 
 std::optional<double> ValueOf(const Measurement& measurement, const Metric& metric) {
   const std::optional<double> value = RawValue(measurement, metric.id);

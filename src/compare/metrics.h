@@ -2,6 +2,7 @@
 #ifndef RINGECHO_COMPARE_METRICS_H_
 #define RINGECHO_COMPARE_METRICS_H_
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,10 @@ namespace ringecho::compare {
 // whole run, connecting and warm-up included. scripts/bench/results.py reckons the same for its
 // table; a test holds the two together.
 std::vector<Metric> AllMetrics();
+
+// Which of these ways it was found in a run.
+enum class CostOf : uint8_t { kMeasurePhase, kFullWork, kWholeRun };
+CostOf ServerCpuIsOf(const Measurement& measurement);
 
 }  // namespace ringecho::compare
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <set>
 #include <string>
@@ -14,6 +15,7 @@
 #include "compare/cells.h"
 #include "compare/format.h"
 #include "compare/judge.h"
+#include "compare/metrics.h"
 #include "compare/statistics.h"
 #include "compare/trend.h"
 #include "report/one_line.h"
@@ -162,6 +164,33 @@ void NoteFrequency(Comparison& comparison) {
                                           ", so clocks may have followed the load"));
 }
 
+// Runs of one cell whose server's CPU time was found in another way than that of its other runs: of
+// the whole run it is dearer by connecting and warm-up.
+void NoteMixedCosts(Comparison& comparison) {
+  size_t whole_runs = 0;
+  size_t runs = 0;
+  size_t mixed = 0;
+  for (const Cell& cell : comparison.cells) {
+    std::vector<CostOf> ways;
+    for (const std::vector<size_t>& members : cell.by_side) {
+      for (size_t member : members) {
+        const Measurement& measurement = comparison.measurements[member];
+        if (measurement.server) ways.push_back(ServerCpuIsOf(measurement));
+      }
+    }
+    if (std::adjacent_find(ways.begin(), ways.end(), std::not_equal_to<>()) == ways.end()) continue;
+    ++mixed;
+    runs += ways.size();
+    whole_runs += static_cast<size_t>(std::count(ways.begin(), ways.end(), CostOf::kWholeRun));
+  }
+  if (mixed == 0) return;
+  comparison.notes.push_back(absl::StrCat(
+      "server CPU/msg was not found in one way in ", mixed, mixed == 1 ? " cell" : " cells",
+      ": in ", whole_runs, " of ", runs, " runs it is that of the whole run, with connecting and ",
+      "warm-up, as no interval of the server lies in the measure phase or io_uring had kernel ",
+      "threads; what differs in it may be that"));
+}
+
 }  // namespace
 
 void NoteNoise(Comparison& comparison) {
@@ -169,6 +198,7 @@ void NoteNoise(Comparison& comparison) {
   NoteDrift(comparison);
   NoteSteal(comparison);
   NoteFrequency(comparison);
+  NoteMixedCosts(comparison);
 }
 
 }  // namespace ringecho::compare

@@ -44,6 +44,27 @@ TEST(Noise, IsNamedWhereItIsLarge) {
   EXPECT_THAT(noted(10), Not(Contains(HasSubstr("noisy"))));
 }
 
+TEST(Costs, FoundInTwoWaysInOneCellAreNamed) {
+  auto noted = [](size_t short_runs) {
+    return NotesOf(6, [short_runs](size_t repeat, Measurement& one) {
+      constexpr int64_t kSecond = 1'000'000'000;
+      one.load->phases = {{report::PhaseName::kMeasure, 0, kSecond}};
+      report::Interval interval;
+      interval.t_end_ns = kSecond / 2;
+      interval.messages = 1000;
+      interval.cpu_ns = 9'000'000;
+      one.load->intervals = one.server->intervals = {interval};
+      if (repeat < short_runs) one.server->intervals.clear();
+    });
+  };
+  EXPECT_THAT(noted(2),
+              Contains(AllOf(HasSubstr("server CPU/msg was not found in one way in 1 cell"),
+                             HasSubstr("in 4 of 12 runs it is that of the whole run"))));
+  for (const size_t alike : {size_t{0}, size_t{6}}) {
+    EXPECT_THAT(noted(alike), Not(Contains(HasSubstr("server CPU/msg was not"))));
+  }
+}
+
 TEST(Drift, IsNamedWithWhatItWasOf) {
   auto noted = [](double a_step) {
     return NotesOf(10, [a_step](size_t repeat, Measurement& one) {
