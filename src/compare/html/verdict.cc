@@ -243,9 +243,9 @@ std::optional<Stood> StoodOf(const Comparison& comparison, size_t side) {
 std::string StandingSpan(Standing standing) {
   switch (standing) {
     case Standing::kFaster:
-      return VerdictSpan(Judgement::kFaster);
+      return VerdictSpan(Judgement::kFaster) + " in something";
     case Standing::kSlower:
-      return VerdictSpan(Judgement::kSlower);
+      return VerdictSpan(Judgement::kSlower) + " in something";
     case Standing::kMixed:
       return "faster in one thing and slower in another";
     case Standing::kSame:
@@ -263,7 +263,7 @@ std::string Named(const Comparison& comparison, const Stood& stood) {
                       Format(stood.most->change.value, Quantity::kChange), ")");
 }
 
-// "14 slower, most of all minimal (p99 +246%), a and b"
+// "14 slower in something, most of all minimal (p99 +246%), a and b"
 std::string StandingAnswer(const Comparison& comparison, Standing standing,
                            std::vector<Stood> all) {
   constexpr size_t kNamed = 3;

@@ -94,8 +94,10 @@ TEST(HtmlPage, AnswersForManySidesInOneSentence) {
   const std::string answer = html::Answer(comparison);
   EXPECT_EQ(Count(answer, "<p"), 1U);
   EXPECT_THAT(answer, HasSubstr("<strong>15</strong> compared with epoll: 1 <span class=\"verdict "
-                                "faster\">faster</span>: set 5 ("));
-  EXPECT_THAT(answer, HasSubstr("; 11 <span class=\"verdict slower\">slower</span>, most of all "));
+                                "faster\">faster</span> in something: set 5 ("));
+  EXPECT_THAT(
+      answer,
+      HasSubstr("; 11 <span class=\"verdict slower\">slower</span> in something, most of all "));
   EXPECT_THAT(answer, HasSubstr("; 1 faster in one thing and slower in another: set 4 ("));
   EXPECT_THAT(answer, HasSubstr("no difference told</span>: set 2; "));
   EXPECT_THAT(answer, HasSubstr("inconclusive</span>: set 3.</p>"));
