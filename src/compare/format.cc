@@ -99,7 +99,8 @@ std::string SamplesLine(const Comparison& comparison) {
     counts.insert(finding.samples);
   }
   if (counts.empty()) return {};
-  const std::string what = comparison.by_boot ? "boots" : "repeats";
+  const std::string what =
+      absl::StrCat(comparison.by_boot ? "boot" : "repeat", *counts.rbegin() == 1 ? "" : "s");
   return absl::StrCat(*counts.begin(),
                       counts.size() == 1 ? "" : absl::StrCat(" to ", *counts.rbegin()), " ", what,
                       " of each; 95% intervals; a change counts from ",

@@ -94,6 +94,11 @@ TEST(Text, SaysWhatWasComparedAndTheVerdict) {
   EXPECT_GT(text.find("geometric mean"), text.find("not judged"));
 }
 
+TEST(Text, CountsASingleRepeat) {
+  EXPECT_THAT(Text(Compared(Grid({64}, {1}, 1))), HasSubstr("1 repeat of each"));
+  EXPECT_THAT(Text(Compared(Grid({64}, {1}, 2))), HasSubstr("2 repeats of each"));
+}
+
 TEST(Text, FitsAMail) {
   std::vector<Measurement> wide = Grid({64, 1000}, {1, 8}, 5);
   for (size_t i = 0; i < wide.size(); ++i) {
