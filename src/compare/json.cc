@@ -92,7 +92,7 @@ std::string ToJson(const Comparison& comparison) {
   const auto of_this = [&comparison](const auto& item) { return Write(comparison, item); };
   const Json json = {
       {"schema", "ringecho.comparison"},
-      {"schema_version", "1.0"},
+      {"schema_version", "1.1"},
       {"vary", comparison.vary},
       {"sides", comparison.sides},
       {"axes", comparison.axes},
@@ -122,6 +122,7 @@ std::string ToJson(const Comparison& comparison) {
                         [](const LeftOut& left) -> Json {
                           return {{"measurement", left.measurement}, {"reason", left.reason}};
                         })},
+      {"lost", comparison.lost},
       {"notes", comparison.notes}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

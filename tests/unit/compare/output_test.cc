@@ -211,7 +211,7 @@ TEST(Json, HoldsEverythingAndNoNan) {
   const std::string text = ToJson(comparison);
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["schema"], "ringecho.comparison");
-  EXPECT_EQ(json["schema_version"], "1.0");
+  EXPECT_EQ(json["schema_version"], "1.1");
   EXPECT_EQ(json["sides"].size(), 2U);
   EXPECT_EQ(json["findings"].size(), comparison.findings.size());
   EXPECT_TRUE(json["findings"][0]["base"]["low"].is_null());
@@ -219,6 +219,18 @@ TEST(Json, HoldsEverythingAndNoNan) {
   EXPECT_EQ(json["left_out"].size(), 1U);
   EXPECT_TRUE(json["findings"].back()["verdict"].is_null());  // not judged
   EXPECT_EQ(json["measurements"][1]["values"]["messages_per_s"], 100);
+}
+
+TEST(Json, NamesWhatOnlyTheBaseHas) {
+  std::vector<Measurement> all = Grid({64, 1000}, {1}, 2);
+  for (Measurement& one : all) {
+    if (one.server->config.engine.name == "io_uring" && one.load->config.connections == 64) {
+      one.load->validity = {report::Verdict::kInvalid, {}};
+    }
+  }
+  const auto json = nlohmann::json::parse(ToJson(Compared(all)));
+  ASSERT_EQ(json["lost"].size(), 1U);
+  EXPECT_EQ(json["lost"][0], "connections 64: no results of io_uring, not compared");
 }
 
 TEST(Matrix, HoldsChangesOverTwoKeys) {
