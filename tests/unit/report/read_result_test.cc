@@ -117,6 +117,7 @@ const std::map<std::string, std::string>& Hostile() {
        "most 304128"},
       {"bad-hex-number.json", "totals.messages: not JSON at line 9, column 46"},
       {"bad-integer-for-string.json", "run.argv[0]: is 5, takes a string"},
+      {"bad-interval-count-minus-one.json", absl::StrCat("intervals[0].syscalls: is -1, ", kCount)},
       {"bad-list-for-object.json", "totals: is a list, takes an object"},
       {"bad-lone-surrogate.json", "run.labels.a: not JSON at line 5, column 43"},
       {"bad-long-key.json",
