@@ -21,8 +21,7 @@ constexpr std::string_view kCandidates[] = {"kernel",
                                             "host.environment.kernel_cmdline",
                                             "version",
                                             "engine",
-                                            "features",
-                                            "features_asked"};
+                                            "features"};
 
 std::vector<std::string> InOrder(const std::vector<Entry>& entries, std::string_view key) {
   std::vector<std::string> out;
@@ -48,7 +47,8 @@ bool TellsApart(const std::vector<Entry>& entries, const std::vector<std::string
   return all.size() > 1;
 }
 
-// The candidates for which `differs` holds, or, if it holds for none, the labels.
+// The candidates for which `differs` holds, or, if it holds for none, what was asked for, or
+// labels.
 template <class Predicate>
 std::vector<std::string> Varying(const std::vector<Entry>& entries, Predicate differs) {
   std::vector<std::string> found;
@@ -59,6 +59,8 @@ std::vector<std::string> Varying(const std::vector<Entry>& entries, Predicate di
     if (!follows && differs(key)) found.emplace_back(key);
   }
   if (!found.empty()) return found;
+  // Lists of features that come to the same.
+  if (differs("features_asked")) return {"features_asked"};
   for (const std::string& key : AllKeys(entries)) {
     if (key.rfind("label.", 0) == 0 && differs(key)) found.push_back(key);
   }

@@ -598,6 +598,25 @@ TEST(Features, NameTheRowsAsTheyWereAsked) {
   EXPECT_THAT(comparison->cells[1].values, ElementsAre("best"));
 }
 
+TEST(Features, AskedForOnEveryKernelAreCellsOfKernels) {
+  std::vector<Measurement> all;
+  for (const char* kernel : {"6.1", "6.5"}) {
+    for (Measurement one : BestAndFewer()) {
+      if (one.series == "two") one.server->config.engine.requested = {{"fixed_buffers", true}};
+      one.series = "one";
+      one.load->run.id += kernel;
+      for (auto* result : {&*one.load, &*one.server}) {
+        result->host.environment.kernel_release = kernel;
+      }
+      all.push_back(one);
+    }
+  }
+  auto comparison = Compare(all, {});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->vary, "kernel");
+  EXPECT_THAT(comparison->axes, ElementsAre("features_asked"));
+}
+
 TEST(Features, ThatComeToTheSameCanBeComparedByWhatWasAsked) {
   std::vector<Measurement> all = TwoEngines(10);
   std::erase_if(all, [](const Measurement& m) { return m.server->config.engine.name == "epoll"; });
