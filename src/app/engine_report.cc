@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -98,14 +99,15 @@ report::Engine DescribeEngine(engine::EngineKind requested, const engine::Engine
 
 void DescribeBuffers(engine::EngineKind kind, const engine::Features& features, int64_t buffers,
                      int64_t buffer_bytes, report::NamedValues& extra) {
-  bool incremental = std::any_of(features.begin(), features.end(), [](const engine::Feature& f) {
-    return f.effective && f.name == engine::Info(engine::FeatureId::kIncrementalBuffers).name;
-  });
-  extra.emplace_back("buffers", int64_t{engine::EffectiveBuffers(
-                                    kind, static_cast<uint32_t>(buffers), incremental)});
-  extra.emplace_back("buffer_size_bytes",
-                     int64_t{engine::EffectiveBufferBytes(kind, static_cast<uint32_t>(buffer_bytes),
-                                                          incremental)});
+  engine::FeatureSet in_use;
+  for (const engine::Feature& feature : features) {
+    const std::optional<engine::FeatureId> id = engine::FeatureFromName(feature.name);
+    if (id && feature.effective) in_use.Add(*id);
+  }
+  extra.emplace_back(
+      "buffers", int64_t{engine::EffectiveBuffers(kind, static_cast<uint32_t>(buffers), in_use)});
+  extra.emplace_back("buffer_size_bytes", int64_t{engine::EffectiveBufferBytes(
+                                              kind, static_cast<uint32_t>(buffer_bytes), in_use)});
   extra.emplace_back("buffer_size_requested_bytes", buffer_bytes);
 }
 

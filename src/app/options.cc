@@ -95,7 +95,7 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
       ->group(kEngine);
   cli::AddSize(app, "--buffer-size", options.buffer_bytes, {16, 16 << 20},
                "bytes of one buffer, or of one epoll read",
-               "4k, or 64k with incremental_buffers; epoll 64k")
+               "4k, or 64k without buffer_ring, with incremental_buffers and with epoll")
       ->group(kEngine);
   cli::AddDuration(app, "-i,--interval", options.interval_ns,
                    {10 * base::kNsPerMs, 86'400 * base::kNsPerSec}, "time between live lines")

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/choice.h"
+#include "engine/feature_set.h"
 
 namespace ringecho::engine {
 
@@ -18,6 +19,11 @@ inline constexpr uint32_t kDefaultBufferBytes = 4096;
 inline constexpr uint32_t kDefaultIncrementalBuffers = 256;
 inline constexpr uint32_t kDefaultIncrementalBufferBytes = 64 * 1024;
 
+// Without a buffer ring each place in the table has a buffer of its own: with a smaller one a long
+// message takes as many turns as it is times longer. Pages are touched as bytes come, so for small
+// messages it is a page all the same.
+inline constexpr uint32_t kDefaultOwnBufferBytes = 64 * 1024;
+
 // One read of the epoll engine goes to scratch space that is reused for every connection, so a
 // large one costs nothing for small messages and saves calls for large ones.
 inline constexpr uint32_t kDefaultEpollReadBytes = 64 * 1024;
@@ -30,17 +36,18 @@ constexpr uint32_t LowWaterBytes(uint32_t high_water_bytes) { return high_water_
 // Provided buffers left below which the heaviest connections stop receiving.
 constexpr uint32_t PoolLowWater(uint32_t buffers) { return buffers / 8; }
 
-// What an engine makes of Options::buffers and Options::buffer_bytes. `incremental`: with
-// incremental_buffers.
-constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked, bool incremental) {
+// What an engine makes of Options::buffers and Options::buffer_bytes with these features.
+constexpr uint32_t EffectiveBuffers(EngineKind kind, uint32_t asked, FeatureSet in_use) {
   if (kind == EngineKind::kEpoll) return 0;
   if (asked != 0) return asked;
-  return incremental ? kDefaultIncrementalBuffers : kDefaultBuffers;
+  return in_use.Has(FeatureId::kIncrementalBuffers) ? kDefaultIncrementalBuffers : kDefaultBuffers;
 }
-constexpr uint32_t EffectiveBufferBytes(EngineKind kind, uint32_t asked, bool incremental) {
+constexpr uint32_t EffectiveBufferBytes(EngineKind kind, uint32_t asked, FeatureSet in_use) {
   if (asked != 0) return asked;
   if (kind == EngineKind::kEpoll) return kDefaultEpollReadBytes;
-  return incremental ? kDefaultIncrementalBufferBytes : kDefaultBufferBytes;
+  if (!in_use.Has(FeatureId::kBufferRing)) return kDefaultOwnBufferBytes;
+  return in_use.Has(FeatureId::kIncrementalBuffers) ? kDefaultIncrementalBufferBytes
+                                                    : kDefaultBufferBytes;
 }
 
 }  // namespace ringecho::engine

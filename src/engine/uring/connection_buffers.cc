@@ -20,6 +20,8 @@ absl::StatusOr<std::unique_ptr<ConnectionBuffers>> ConnectionBuffers::Create(uin
     return base::ErrnoStatus(errno, absl::StrCat("mmap of ", slots, " buffers of ", bytes, " B"));
   }
   self->memory_ = static_cast<std::byte*>(memory);
+  // A huge page would be memory for many places, of whom one has received a few bytes.
+  madvise(memory, size_t{slots} * bytes, MADV_NOHUGEPAGE);
   return self;
 }
 

@@ -88,11 +88,10 @@ absl::Status Core::SetUpBuffers() {
   if (Uses(FeatureId::kNapi) && !ring_->has_napi()) {
     plan_.Drop(FeatureId::kNapi, "the kernel did not register it");
   }
-  uint32_t bytes = EffectiveBufferBytes(EngineKind::kUring, options_.buffer_bytes,
-                                        Uses(FeatureId::kIncrementalBuffers));
+  uint32_t bytes = EffectiveBufferBytes(EngineKind::kUring, options_.buffer_bytes, plan_.use);
   if (Uses(FeatureId::kBufferRing)) {
     bool incremental = Uses(FeatureId::kIncrementalBuffers);
-    uint32_t count = EffectiveBuffers(EngineKind::kUring, options_.buffers, incremental);
+    uint32_t count = EffectiveBuffers(EngineKind::kUring, options_.buffers, plan_.use);
     absl::StatusOr<std::unique_ptr<BufferRing>> buffers = BufferRing::Create(
         *ring_, count, bytes, incremental ? BufferUse::kIncremental : BufferUse::kWhole);
     if (!buffers.ok()) return buffers.status();

@@ -100,10 +100,9 @@ uint64_t ConformanceTest::MostHeldBytes(const engine::Options& asked) const {
   config().Apply(options);
   engine::EngineKind kind =
       config().kind == EngineKind::kEpoll ? engine::EngineKind::kEpoll : engine::EngineKind::kUring;
-  bool incremental =
-      (config().features - config().missing).Has(engine::FeatureId::kIncrementalBuffers);
-  uint64_t read_bytes = engine::EffectiveBufferBytes(kind, options.buffer_bytes, incremental);
-  uint64_t buffers = engine::EffectiveBuffers(kind, options.buffers, incremental);
+  engine::FeatureSet in_use = config().features - config().missing;
+  uint64_t read_bytes = engine::EffectiveBufferBytes(kind, options.buffer_bytes, in_use);
+  uint64_t buffers = engine::EffectiveBuffers(kind, options.buffers, in_use);
   // Beyond the mark there is what was on its way when it was reached: a multishot receive ends
   // some time after it has been cancelled, having used at most every buffer.
   return options.high_water_bytes + (UsesBufferRing(config()) ? buffers * read_bytes : read_bytes);

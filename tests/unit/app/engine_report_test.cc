@@ -40,9 +40,10 @@ TEST(InAll, WhatNobodyAskedForNeedsNoReason) {
   EXPECT_EQ(InAll({{unasked}, {used}})[0].why_not, "");
 }
 
-report::NamedValues Buffers(engine::EngineKind kind, int64_t asked_bytes) {
+report::NamedValues Buffers(engine::EngineKind kind, int64_t asked_bytes,
+                            const engine::Features& features = {}) {
   report::NamedValues out;
-  DescribeBuffers(kind, {}, 0, asked_bytes, out);
+  DescribeBuffers(kind, features, 0, asked_bytes, out);
   return out;
 }
 
@@ -53,7 +54,10 @@ TEST(DescribeBuffers, SaysWhatWasAskedAndWhatCameOfIt) {
   const auto used = [](int64_t bytes) {
     return Contains(Pair("buffer_size_bytes", report::Value(bytes)));
   };
-  EXPECT_THAT(Buffers(engine::EngineKind::kUring, 0), AllOf(requested(0), used(4096)));
+  const engine::Features ring = {
+      {.name = "buffer_ring", .requested = true, .effective = true, .why_not = ""}};
+  EXPECT_THAT(Buffers(engine::EngineKind::kUring, 0, ring), AllOf(requested(0), used(4096)));
+  EXPECT_THAT(Buffers(engine::EngineKind::kUring, 0), AllOf(requested(0), used(65536)));
   EXPECT_THAT(Buffers(engine::EngineKind::kEpoll, 0), AllOf(requested(0), used(65536)));
   EXPECT_THAT(Buffers(engine::EngineKind::kUring, 65536), AllOf(requested(65536), used(65536)));
 }
