@@ -222,8 +222,11 @@ void NameFeatures(const std::vector<Entry>& entries, const std::vector<std::stri
   std::vector<std::vector<std::string>> lists;
   for (const std::string& side : comparison.sides) lists.push_back(absl::StrSplit(side, ','));
   const std::vector<std::string> usual = UsualOf(lists);
-  if (usual.empty()) return;
   const std::vector<std::string> asked = AskedBySide(entries, values, comparison);
+  if (usual.empty()) {
+    if (!asked.empty()) comparison.sides = asked;
+    return;
+  }
   const auto usual_side =
       static_cast<size_t>(std::find(lists.begin(), lists.end(), usual) - lists.begin());
   for (size_t i = 0; i < lists.size(); ++i) {

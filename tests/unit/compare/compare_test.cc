@@ -541,6 +541,19 @@ TEST(Features, AreCalledAsTheyWereAsked) {
   EXPECT_THAT(comparison->notes, Contains(StartsWith("best is ")));
 }
 
+TEST(Features, AreCalledAsTheyWereAskedWhereFewAreInUse) {
+  std::vector<Measurement> all = Asked(
+      {{"ringecho-server", "--features=baseline"}, {"ringecho-server", "--features=minimal"}});
+  std::erase_if(all, [](const Measurement& m) { return m.server->config.engine.name == "epoll"; });
+  for (Measurement& one : all) {
+    one.server->config.engine.effective = {
+        {"fixed_buffers", one.server->run.argv[1].ends_with("baseline")}};
+  }
+  auto comparison = Compare(all, {.vary = "features", .base = "baseline"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->sides, ElementsAre("baseline", "minimal"));
+}
+
 TEST(Features, AskedTheSameOrStrangelyTheyAreCalledByWhatTheyAre) {
   const std::vector<std::string> plain = {"ringecho-server"};
   for (const char* second : {"--features=best", "--features=", "--features=a b\n"}) {
