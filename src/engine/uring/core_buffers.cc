@@ -117,29 +117,33 @@ void Core::RecycleQueue(uint32_t slot, Connection& c) {
   while (c.queue_head != kNoPiece) PopPiece(slot, c);
 }
 
-// Copies what the connection holds in provided buffers to memory of its own and gives the buffers
-// back. No send of it may be in flight. The copy is bounded by the high-water mark plus what one
-// multishot receive brings before its cancel takes effect.
+// Copies the first of what the connection holds in provided buffers behind what was copied before,
+// and gives those buffers back. No send of it may be in flight. Not all at once: a bundle can have
+// brought the whole pool, and if it all came back the next peer that does not read could take it
+// again. So memory grows by what somebody else has a use for.
 void Core::Spill(uint32_t slot, Connection& c) {
   assert(!c.send_armed);
   c.spill_wanted = false;
   if (c.queue_head == kNoPiece) return;
   counters_.sends_spilled.Increment();
-  auto rest = std::make_unique<std::vector<std::byte>>();
-  rest->reserve(c.queued_bytes);
-  if (c.source == SendSource::kSpill) {
-    rest->insert(rest->end(), c.send_at, c.send_at + c.send_left);
+  if (c.spill == nullptr) c.spill = std::make_unique<std::vector<std::byte>>();
+  std::vector<std::byte>& spill = *c.spill;
+  if (c.source == SendSource::kSpill) c.spill_at = spill.size() - c.send_left;
+  if (c.spill_at >= spill.size() - c.spill_at) {
+    spill.erase(spill.begin(), spill.begin() + static_cast<ptrdiff_t>(c.spill_at));
+    c.spill_at = 0;
   }
-  uint32_t skip = c.head_sent;
-  while (c.queue_head != kNoPiece) {
+  uint32_t buffers = SpillAtOnce(buffers_->count());
+  uint32_t enough = buffers_->free() + buffers;
+  uint64_t bytes = uint64_t{buffers} * buffers_->bytes();
+  uint64_t copied = 0;
+  while (c.queue_head != kNoPiece && buffers_->free() < enough && copied < bytes) {
     const Piece& head = pieces_[c.queue_head];
-    rest->insert(rest->end(), DataOf(head) + skip, DataOf(head) + head.bytes);
-    skip = 0;
+    spill.insert(spill.end(), DataOf(head) + c.head_sent, DataOf(head) + head.bytes);
+    copied += head.bytes - c.head_sent;
     PopPiece(slot, c);
   }
   Ungather(c);
-  c.spill = std::move(rest);
-  c.spill_at = 0;
   c.source = SendSource::kNone;
 }
 
@@ -153,11 +157,11 @@ void Core::ServeStarved() {
   }
   if (starved_.empty()) return;
   if (buffers_->free() == 0 && recycled_in_batch_ == 0) {
-    uint32_t holders = holding_.size();
+    uint64_t spilled = counters_.sends_spilled.Get();
     ReclaimBuffers();
     // A buffer that several hold, or that a zero-copy send still reads, comes back with the last of
     // them, whose turn may be the next one.
-    if (holding_.size() < holders) more_work_ = true;
+    if (counters_.sends_spilled.Get() > spilled) more_work_ = true;
   }
   // Those just armed may stay idle and leave their buffers free: the others get their turn without
   // waiting for an event that may never come.
@@ -165,9 +169,10 @@ void Core::ServeStarved() {
 }
 
 // Every buffer is held for a peer that is slow to read, and somebody is waiting for one. The
-// oldest holders' sends are cancelled; what is left of them moves to private memory and the
-// buffers come back. A send that was about to finish anyway loses nothing: the cancel comes too
-// late. Without this, peers that never read could take the whole pool, and everybody else with it.
+// oldest holders' sends are cancelled; what is left of them moves to private memory, some of it at
+// a time, and those buffers come back. A send that was about to finish anyway loses nothing: the
+// cancel comes too late. Without this, peers that never read could take the whole pool, and
+// everybody else with it.
 void Core::ReclaimBuffers() {
   constexpr int kAtOnce = 16;
   uint32_t slot = holding_.front();

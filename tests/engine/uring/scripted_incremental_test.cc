@@ -293,5 +293,24 @@ TEST_F(ScriptedIncrementalTest, ASpillTakesThePiecesOfItsConnectionInOrder) {
   EXPECT_EQ(ring_->BuffersFree(), 2u);
 }
 
+// None of its buffers can come back before the other connection gives up its share.
+TEST_F(ScriptedIncrementalTest, ASpillOfSharedBuffersEndsAfterSoManyBytes) {
+  StartSmall({.buffers = 4, .buffer_bytes = 4});
+  ConnId holder = Accept(1000);
+  ConnId other = Accept(1001);
+  ConnId starved = Accept(1002);
+  for (const char* text : {"abc", "def", "ghi", "jkl"}) {
+    Bring(holder, text);
+    Bring(other, "x");
+  }
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
+  Turn();
+  EXPECT_EQ(SendTaken(), "abcdefghi") << "until it has as many bytes as two buffers";
+  EXPECT_EQ(ring_->BuffersFree(), 0u);
+}
+
 }  // namespace
 }  // namespace ringecho::engine::uring

@@ -100,6 +100,37 @@ TEST_F(ScriptedTest, ASpilledSendThatWasPartlyTakenContinuesBehindThatPart) {
   EXPECT_EQ(ring_->BuffersFree(), 2u);
 }
 
+// The next peer that does not read would take all that came back: memory would grow by the whole
+// pool with each of them.
+TEST_F(ScriptedTest, OfABacklogNoMoreIsTakenBackThanSomebodyWaitsFor) {
+  Start({.buffers = 6});
+  ConnId holder = Accept(1000);
+  ConnId starved = Accept(1001);
+  for (const char* text : {"a", "b", "c", "d", "e", "f"}) {
+    ring_->CompleteWithData(Tag(Op::kReceive, holder), text);
+  }
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), SpillAtOnce(6));
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "ab");
+  // The one that waited does not read either: two more, behind what of the first is not sent.
+  ring_->CompleteWithData(Tag(Op::kReceive, starved), "1");
+  ring_->CompleteWithData(Tag(Op::kReceive, starved), "2");
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 1);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "bcd");
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+}
+
 TEST_F(ScriptedTest, EveryEchoedByteIsToldOnceHoweverItIsSent) {
   Start({.buffers = 1});
   ConnId holder = Accept(1000);

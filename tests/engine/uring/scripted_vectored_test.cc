@@ -129,8 +129,13 @@ TEST_F(ScriptedTest, AVectoredSendThatIsReclaimedGoesOnFromPrivateMemory) {
   Turn();
   ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
   EXPECT_EQ(ring_->Taken(Op::kSend)[0].opcode, IORING_OP_SEND);
-  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "cdef");
-  EXPECT_EQ(ring_->BuffersFree(), 3u);
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "cde");
+  EXPECT_EQ(ring_->BuffersFree(), 2u);
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, holder), 3);
+  Turn();
+  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
+  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "f");
 }
 
 }  // namespace
