@@ -11,8 +11,8 @@
 
 namespace ringecho::report {
 
-// Of one file. With as many intervals as we write (intervals.h) it has 37 MiB; beyond this a file is
-// not one of ours, and reading it would take memory for nothing.
+// Of one file. With as many intervals as we write (intervals.h) it has 37 MiB; beyond this a file
+// is not one of ours, and reading it would take memory for nothing.
 inline constexpr size_t kResultBytesMax = size_t{64} << 20;
 
 // Reads a result of any version 1.x: what FromJson (result_json.h) takes and whose histograms can
