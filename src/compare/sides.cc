@@ -77,10 +77,24 @@ std::string WhatVaries(const std::vector<Entry>& entries) {
   return parts.empty() ? "nothing" : absl::StrJoin(parts, ", ");
 }
 
+// What a series compares by. A kernel that lacks a feature makes lists of features that somebody
+// asked for come to the same; then they are sides by what was asked.
+std::string UsualVary(const std::vector<Entry>& entries, const std::string& vary) {
+  if (vary != "features") return vary;
+  std::map<std::string, Values> asked;
+  for (const Entry& entry : entries) {
+    asked[entry.Value("features")].insert(entry.Value("features_asked"));
+  }
+  const bool apart = std::all_of(asked.begin(), asked.end(),
+                                 [](const auto& list) { return list.second.size() == 1; });
+  return apart ? vary : "features_asked";
+}
+
 absl::StatusOr<std::string> VaryWithin(const std::vector<Entry>& entries,
                                        const CompareOptions& options) {
   auto varies = [&entries](std::string_view key) { return ValuesOf(entries, key).size() > 1; };
-  if (!options.usual_vary.empty() && varies(options.usual_vary)) return options.usual_vary;
+  const std::string usual = UsualVary(entries, options.usual_vary);
+  if (!usual.empty() && varies(usual)) return usual;
   const std::vector<std::string> found = Varying(entries, varies);
   if (found.size() == 1 || (!found.empty() && options.force)) return found.front();
   if (found.empty() && options.one_side) return std::string(kSeriesKey);

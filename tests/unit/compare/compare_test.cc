@@ -554,6 +554,23 @@ TEST(Features, AreCalledAsTheyWereAskedWhereFewAreInUse) {
   EXPECT_THAT(comparison->sides, ElementsAre("baseline", "minimal"));
 }
 
+// A kernel without bundles.
+TEST(Features, OfASeriesThatComeToTheSameAreSidesByWhatWasAsked) {
+  std::vector<Measurement> all = Asked({{"ringecho-server"},
+                                        {"ringecho-server", "--features=-recv_bundle"},
+                                        {"ringecho-server", "--features=minimal"}});
+  for (Measurement& one : all) {
+    report::Engine& engine = one.server->config.engine;
+    if (engine.name == "epoll") continue;
+    const bool minimal = one.server->run.argv.back().ends_with("minimal");
+    engine.requested = {{one.server->run.argv.back(), true}};
+    engine.effective = {{"buffer_ring", !minimal}, {"multishot_recv", !minimal}};
+  }
+  auto comparison = Compare(all, {.usual_vary = "features", .usual_base = "epoll"});
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_THAT(comparison->sides, ElementsAre("epoll", "best", "-recv_bundle", "minimal"));
+}
+
 TEST(Features, AskedTheSameOrStrangelyTheyAreCalledByWhatTheyAre) {
   const std::vector<std::string> plain = {"ringecho-server"};
   for (const char* second : {"--features=best", "--features=", "--features=a b\n"}) {
