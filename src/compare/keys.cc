@@ -71,7 +71,9 @@ std::optional<std::string> AskedFeatures(const std::vector<std::string>& argv) {
       asked = word.substr(kOption.size() + 1);
     }
   }
-  return asked;
+  // The default needs no naming.
+  constexpr std::string_view kDefault = "best,";
+  return StartsWith(asked, kDefault) ? asked.substr(kDefault.size()) : asked;
 }
 
 void PutEngine(const Result& result, const std::string& prefix, KeyValues& out) {
