@@ -329,28 +329,6 @@ void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interv
                    [](const auto& a, const auto& b) { return a.t_start_ns < b.t_start_ns; });
 }
 
-// A warm-up interval of one loader that lies in the time in which another one measured would be
-// taken for a measured one, and is in nobody's totals.
-void DropLateWarmUps(std::vector<Result>& results, const std::vector<int64_t>& offsets_ns) {
-  double measured_ns = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < results.size(); ++i) {
-    const report::Phase* const phase = FindPhase(results[i], report::PhaseName::kMeasure);
-    if (phase == nullptr) continue;
-    measured_ns = std::min(
-        measured_ns, static_cast<double>(phase->start_ns) + static_cast<double>(offsets_ns[i]));
-  }
-  for (size_t i = 0; i < results.size(); ++i) {
-    const report::Phase* const phase = FindPhase(results[i], report::PhaseName::kMeasure);
-    if (phase == nullptr) continue;
-    const int64_t own_ns = phase->start_ns;
-    const auto offset_ns = static_cast<double>(offsets_ns[i]);
-    std::erase_if(results[i].intervals, [=](const report::Interval& interval) {
-      const int64_t middle_ns = std::midpoint(interval.t_start_ns, interval.t_end_ns);
-      return middle_ns < own_ns && static_cast<double>(middle_ns) + offset_ns >= measured_ns;
-    });
-  }
-}
-
 using Summary = std::optional<LatencySummary> report::Latency::*;
 
 // One kind of latency of all results; nothing when none has it.
@@ -474,7 +452,6 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
   offsets_ns.reserve(results.size());
   for (const Result& result : results) offsets_ns.push_back(OffsetNs(results.front(), result));
 
-  DropLateWarmUps(results, offsets_ns);
   Result out = results.front();
   for (report::Interval& interval : out.intervals) interval.p50_ns = interval.p99_ns = std::nullopt;
   std::vector<std::string> ids = RunIdsOf(out);

@@ -131,28 +131,6 @@ TEST(Merge, IntervalsAddUpOnOneClock) {
   EXPECT_FALSE(merged->intervals[1].p99_ns);
 }
 
-// The second loader began to measure a second later; what it did until then is in no total.
-TEST(Merge, AWarmUpWhileAnotherMeasuresIsLeftOut) {
-  std::vector<report::Result> results = TwoLoaders();
-  for (report::Result& result : results) {
-    result.phases = {{report::PhaseName::kMeasure, 2 * kSecond, 12 * kSecond}};
-    result.intervals.clear();
-    for (int64_t at = 1; at < 12; ++at) {
-      result.intervals.push_back(
-          {at * kSecond, (at + 1) * kSecond, at == 1 ? 1000 : 10, 0, 0, 64, 0, {}, {}, {}});
-    }
-  }
-  results[1].run.start_monotonic_ns += kSecond;
-  auto merged = Merge(results);
-  ASSERT_TRUE(merged.ok()) << merged.status();
-  int64_t measured = 0;
-  for (const report::Interval& interval : merged->intervals) {
-    if (interval.t_start_ns >= 2 * kSecond) measured += interval.messages;
-  }
-  EXPECT_EQ(measured, 2 * 10 * 10);
-  EXPECT_EQ(merged->intervals[0].messages, 1000) << "the first one's warm-up, before all measured";
-}
-
 TEST(Merge, CallsOfIntervalsAreUnknownWhereOneResultHasNone) {
   std::vector<report::Result> results = TwoLoaders();
   results[1].intervals[0].syscalls = std::nullopt;
