@@ -18,7 +18,6 @@
 #include "app/workers.h"
 #include "base/cpus.h"
 #include "base/limits.h"
-#include "base/spare_descriptors.h"
 #include "base/status.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
@@ -45,8 +44,9 @@
 namespace ringecho::server {
 namespace {
 
-// What a process needs besides connections: standard streams, signal and event descriptors, spare
-// ones, the result, shared libraries; and, for each engine, ring or epoll, eventfd and listeners.
+// What a process needs besides connections: standard streams, signal and event descriptors,
+// /proc/stat, the result, shared libraries; and, for each engine, ring or epoll, eventfd and
+// listeners.
 constexpr int64_t kDescriptorsBase = 24;
 constexpr int64_t kDescriptorsPerEngine = 4;
 
@@ -126,7 +126,6 @@ class ServerRun {
   app::UsageSample started_;
   app::UsageSample stopped_;
   int64_t rss_before_bytes_ = 0;
-  base::SpareDescriptors spare_;
   bool draining_ = false;
   bool interrupted_ = false;
   absl::Status status_;
@@ -335,13 +334,9 @@ void ServerRun::OnSignal(int signal) {
     for (const Worker& worker : state_) {
       messages += static_cast<int64_t>(worker.handler->counters().messages.Get());
     }
-    std::fputs(spare_
-                   .Lend([&] {
-                     return app::SnapshotText("snapshot, counted since the start:", SumCounters(),
-                                              messages);
-                   })
-                   .c_str(),
-               human_);
+    std::fputs(
+        app::SnapshotText("snapshot, counted since the start:", SumCounters(), messages).c_str(),
+        human_);
     std::fflush(human_);
     return;
   }
@@ -356,7 +351,7 @@ void ServerRun::OnSignal(int signal) {
 }
 
 void ServerRun::StartDraining() {
-  stopped_ = spare_.Lend([] { return app::SampleUsage(); });
+  stopped_ = app::SampleUsage();
   draining_ = true;
   GiveOrder(Order::kDrain);
 }
