@@ -31,22 +31,26 @@ ConnectionBuffers::~ConnectionBuffers() {
 
 absl::Status ConnectionBuffers::Register(Ring& ring, std::span<const std::byte> payload_region) {
   auto slots = static_cast<uint32_t>(std::min<size_t>(slots_, kMaxPinnedBytes / bytes_));
-  size_t pinned = size_t{slots} * bytes_;
-  iovec buffers[2] = {{memory_, pinned}, {}};
-  unsigned count = 1;
-  if (!payload_region.empty() && payload_region.size() <= kMaxRegisteredBytes) {
-    // The kernel only reads it; iovec has no const.
-    buffers[count++] = {const_cast<std::byte*>(payload_region.data()), payload_region.size()};
-    pinned += payload_region.size();
-  }
-  if (int error = ring.RegisterBuffers(buffers, count); error < 0) {
-    return base::ErrnoStatus(
-        -error, absl::StrCat("registering ", base::FormatBytes(static_cast<int64_t>(pinned))),
-        error == -ENOMEM ? "raise the locked-memory limit (ulimit -l, LimitMEMLOCK=)" : "");
-  }
-  registered_slots_ = slots;
-  if (count == 2) payload_index_ = 1;
-  return absl::OkStatus();
+  const bool payload = !payload_region.empty() && payload_region.size() <= kMaxRegisteredBytes;
+  // The kernel only reads it; iovec has no const.
+  iovec buffers[2] = {{memory_, 0},
+                      {const_cast<std::byte*>(payload_region.data()), payload_region.size()}};
+  int error = 0;
+  do {
+    buffers[0].iov_len = size_t{slots} * bytes_;
+    error = ring.RegisterBuffers(buffers, payload ? 2 : 1);
+    if (error >= 0) {
+      registered_slots_ = slots;
+      if (payload) payload_index_ = 1;
+      return absl::OkStatus();
+    }
+    // As many as may be pinned are worth having.
+    slots /= 2;
+  } while (error == -ENOMEM && slots > 0);
+  const size_t pinned = buffers[0].iov_len + (payload ? payload_region.size() : 0);
+  return base::ErrnoStatus(
+      -error, absl::StrCat("registering ", base::FormatBytes(static_cast<int64_t>(pinned))),
+      error == -ENOMEM ? "raise the locked-memory limit (ulimit -l, LimitMEMLOCK=)" : "");
 }
 
 }  // namespace ringecho::engine::uring

@@ -28,8 +28,9 @@ class ConnectionBuffers {
   ConnectionBuffers(const ConnectionBuffers&) = delete;
   ConnectionBuffers& operator=(const ConnectionBuffers&) = delete;
 
-  // Fails with ENOMEM when more memory is to be pinned than the limit allows; then nothing is
-  // registered and everything else still works.
+  // Of half as many, and half of these, where more memory is to be pinned than the limit allows.
+  // Fails with ENOMEM when it allows not even one; then nothing is registered and everything else
+  // still works.
   absl::Status Register(Ring& ring, std::span<const std::byte> payload_region);
 
   std::byte* Data(uint32_t slot) const { return memory_ + size_t{slot} * bytes_; }

@@ -33,7 +33,10 @@ class MemoryRing : public Ring {
     ring_.ring_fd = -1;
   }
 
-  int RegisterBuffers(const iovec*, unsigned count) override {
+  int RegisterBuffers(const iovec* buffers, unsigned count) override {
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; ++i) bytes += buffers[i].iov_len;
+    if (bytes > pinned_bytes_max) return -ENOMEM;
     registered_buffers_ = count;
     return register_buffers_result;
   }
@@ -60,6 +63,7 @@ class MemoryRing : public Ring {
 
   int short_of_memory = 0;  // so many registrations of buffer rings fail
   int register_buffers_result = 0;
+  size_t pinned_bytes_max = SIZE_MAX;
   int register_files_result = 0;
   int install_result = 0;
   unsigned file_table_entries = 0;

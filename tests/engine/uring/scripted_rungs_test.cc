@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <string>
 
+#include "engine/uring/connection_buffers.h"
 #include "scripted_fixture.h"
 
 namespace ringecho::engine::uring {
@@ -69,6 +72,23 @@ TEST_F(ScriptedTest, WhenMemoryMayNotBePinnedOrdinaryOperationsAreUsed) {
       EXPECT_NE(feature.why_not.find("locked-memory"), std::string::npos) << feature.why_not;
     }
   }
+}
+
+TEST_F(ScriptedTest, AsMuchMemoryIsPinnedAsTheLimitAllows) {
+  auto buffers = ConnectionBuffers::Create(16, 4096);
+  ASSERT_TRUE(buffers.ok()) << buffers.status();
+  ScriptedRing ring(8, 8);
+  const std::array<std::byte, 64> payload{};
+  ring.pinned_bytes_max = 5 * 4096;
+  ASSERT_TRUE((*buffers)->Register(ring, payload).ok());
+  EXPECT_EQ((*buffers)->registered_slots(), 4U);
+  EXPECT_NE((*buffers)->payload_index(), ConnectionBuffers::kNotRegistered);
+  EXPECT_EQ((*buffers)->SlotIndex(4), ConnectionBuffers::kNotRegistered);
+
+  auto none = ConnectionBuffers::Create(16, 4096);
+  ring.pinned_bytes_max = 4096;
+  EXPECT_FALSE((*none)->Register(ring, payload).ok());
+  EXPECT_EQ((*none)->registered_slots(), 0U);
 }
 
 TEST_F(ScriptedTest, AOneShotReceiveIntoTheRingIsArmedAgainEachTime) {
