@@ -321,7 +321,7 @@ void Core::RestBeforePump(uint32_t slot) {
 // What this engine holds for the peer, and what the kernel does until it is acknowledged.
 std::optional<int64_t> Core::Undelivered(ConnId id) {
   Connection* c = Find(id);
-  if (c == nullptr || c->state == State::kClosing) return 0;
+  if (c == nullptr || c->state == State::kClosing || c->state == State::kConnecting) return 0;
   int fd = PlainDescriptor(id.slot, *c);
   if (fd < 0) return std::nullopt;
   int in_kernel = 0;
