@@ -35,10 +35,7 @@ void AddNext(const Interval& next, Interval& sum) {
   AddTo(sum.completions, next.completions);
 }
 
-}  // namespace
-
-void BoundIntervals(int64_t edge_ns, std::vector<Interval>& intervals, size_t most) {
-  if (intervals.size() <= most) return;
+void Halve(int64_t edge_ns, std::vector<Interval>& intervals) {
   size_t kept = 0;
   for (size_t i = 0; i < intervals.size();) {
     Interval sum = intervals[i++];
@@ -49,6 +46,15 @@ void BoundIntervals(int64_t edge_ns, std::vector<Interval>& intervals, size_t mo
     intervals[kept++] = sum;
   }
   intervals.resize(kept);
+}
+
+}  // namespace
+
+void BoundIntervals(int64_t edge_ns, std::vector<Interval>& intervals, size_t most) {
+  for (size_t before = 0; intervals.size() > most && intervals.size() != before;) {
+    before = intervals.size();
+    Halve(edge_ns, intervals);
+  }
 }
 
 }  // namespace ringecho::report

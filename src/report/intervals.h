@@ -14,7 +14,7 @@ namespace ringecho::report {
 // json_document.h and read_result.h take.
 inline constexpr size_t kIntervalsMax = 100'000;
 
-// Where there are more than `most`, adds each two neighbours up, which leaves half of them:
+// While there are more than `most`, adds each two neighbours up, which leaves half of them:
 // `intervals` are in order of time, and two on different sides of `edge_ns` (on their clock) stay
 // apart. Of what is added up there are no percentiles; a sum too large for its type is its maximum.
 void BoundIntervals(int64_t edge_ns, std::vector<Interval>& intervals, size_t most = kIntervalsMax);

@@ -76,11 +76,20 @@ TEST(BoundIntervals, KeepsTheTwoSidesOfAnEdgeApart) {
   EXPECT_EQ(intervals[2].messages, 2);
 }
 
+TEST(BoundIntervals, GoesOnUntilThereAreFewEnough) {
+  std::vector<Interval> intervals = Ten();
+  BoundIntervals(0, intervals, 4);
+  EXPECT_EQ(intervals.size(), 3U);
+  EXPECT_EQ(intervals[0].messages, 4);
+  BoundIntervals(40, intervals, 0);
+  EXPECT_EQ(intervals.size(), 2U) << "one on each side";
+}
+
 TEST(BoundIntervals, SumsDoNotOverflow) {
-  std::vector<Interval> intervals = {At(0), At(10)};
+  std::vector<Interval> intervals = {At(0), At(10), At(20)};
   intervals[0].messages = kMost;
   intervals[1].syscalls.reset();
-  BoundIntervals(0, intervals, 1);
+  BoundIntervals(0, intervals, 2);
   EXPECT_EQ(intervals[0].messages, kMost);
   EXPECT_FALSE(intervals[0].syscalls) << "the sum of a part";
 }
