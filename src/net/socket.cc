@@ -188,7 +188,13 @@ int NewConnectSocketCalls(const Address& to, const Address* from) {
 bool MayMeetItself(const Address& to, const Address* from) {
   static const PortRange picked = LocalPortRange();
   if (to.is_unix()) return false;
-  if (from != nullptr && from->port() != 0) return from->port() == to.port();
+  if (from != nullptr) {
+    Address there = to;
+    there.set_port(from->port());
+    // From one loopback address to another.
+    if (from->is_loopback() && *from != there) return false;
+    if (from->port() != 0) return from->port() == to.port();
+  }
   return to.port() >= picked.first && to.port() <= picked.last;
 }
 

@@ -112,7 +112,7 @@ TEST(ListenTest, WaitsForAPortThatIsBeingFreed) {
   absl::StatusOr<Listeners> killed = Listen(At("127.0.0.1:0"), {});
   ASSERT_TRUE(killed.ok()) << killed.status();
   std::thread kernel([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     killed->sockets.clear();
   });
   absl::StatusOr<Listeners> next = Listen(killed->address, {});
@@ -223,11 +223,12 @@ TEST(ConnectSocketTest, AnswersTheErrnoOfTheCallThatFailed) {
 
 TEST(ConnectSocketTest, MayMeetItselfWhereTheKernelPicksTheServersPort) {
   const PortRange range = LocalPortRange();
-  Address to = At("127.0.0.1:0"), from = At("127.0.0.2:0");
+  Address to = At("127.0.0.1:0"), from = At("127.0.0.1:0"), another = At("127.0.0.2:0");
   for (int port : {range.first, range.last}) {
     to.set_port(static_cast<uint16_t>(port));
     EXPECT_TRUE(MayMeetItself(to, nullptr)) << port;
     EXPECT_TRUE(MayMeetItself(to, &from)) << port;
+    EXPECT_FALSE(MayMeetItself(to, &another)) << port;
   }
   from.set_port(9);
   EXPECT_FALSE(MayMeetItself(to, &from));
