@@ -23,9 +23,9 @@ pytestmark = [
 def end(tracer):
     """bpftrace 0.17 forgets a Ctrl-C that comes when it is not just waiting for events."""
     tracer.signal(signal.SIGINT)
-    for _ in range(programs.PATIENCE_S):
+    for _ in range(programs.PATIENCE_S // 5):
         try:
-            tracer.wait_for("^@", patience_s=1)
+            tracer.wait_for("^@", patience_s=5)
             return
         except AssertionError:
             if tracer.process.poll() is not None:
