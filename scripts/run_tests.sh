@@ -98,7 +98,9 @@ run_in() {
 # who develop, not for those whose newer compiler knows a new warning.
 run_mode() {
   local mode=$1 dir=$root/build-test-$1
-  local meson_test=() targets=() left_out=(--no-suite=browser --no-suite=soak)
+  # Most tests wait for something most of the time: fewer at once would leave CPUs idle.
+  local meson_test=(--num-processes $(($(nproc) > 4 ? $(nproc) : 4)))
+  local targets=() left_out=(--no-suite=browser --no-suite=soak)
   local options=(-Dbuildtype=release -Db_ndebug=false)
   case $mode in
     default)
@@ -134,11 +136,11 @@ run_mode() {
       options=(-Dbuildtype=debug -Doptimization=1 '-Db_sanitize=address,undefined')
       local -x ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
       local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-      meson_test=(--timeout-multiplier 4)
+      meson_test+=(--timeout-multiplier 4)
       if [[ $mode == ladder ]]; then
         local -x RINGECHO_LADDER=${RINGECHO_LADDER:-default}
         local tests=(--suite=conformance)
-        meson_test=(--timeout-multiplier 10)
+        meson_test+=(--timeout-multiplier 10)
       fi
       ;;
     fuzz)
@@ -154,7 +156,7 @@ run_mode() {
       need build test
       options=(-Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread)
       local -x TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-      meson_test=(--timeout-multiplier 4)
+      meson_test+=(--timeout-multiplier 4)
       ;;
     browser)
       need build test browser
