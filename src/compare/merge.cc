@@ -311,18 +311,21 @@ void AddInterval(report::Interval& sum, const report::Interval& one, CheckedSums
 
 void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interval> one,
                   int64_t offset_ns, CheckedSums& sums) {
+  const size_t known_count = sum.size();
   for (report::Interval& interval : one) {
     sums.Add(interval.t_start_ns, offset_ns, "intervals.t_start_ns");
     sums.Add(interval.t_end_ns, offset_ns, "intervals.t_end_ns");
     interval.p50_ns = interval.p99_ns = std::nullopt;
     const int64_t middle_ns = std::midpoint(interval.t_start_ns, interval.t_end_ns);
-    auto it = std::find_if(sum.begin(), sum.end(), [middle_ns](const report::Interval& known) {
-      return known.t_start_ns <= middle_ns && middle_ns < known.t_end_ns;
-    });
-    if (it == sum.end()) {
-      sum.push_back(interval);
+    // The last that starts no later: they are in the order of their starts.
+    const auto known_end = sum.begin() + static_cast<ptrdiff_t>(known_count);
+    const auto after =
+        std::upper_bound(sum.begin(), known_end, middle_ns,
+                         [](int64_t at_ns, const auto& known) { return at_ns < known.t_start_ns; });
+    if (after != sum.begin() && middle_ns < std::prev(after)->t_end_ns) {
+      AddInterval(*std::prev(after), interval, sums);
     } else {
-      AddInterval(*it, interval, sums);
+      sum.push_back(interval);
     }
   }
   std::stable_sort(sum.begin(), sum.end(),

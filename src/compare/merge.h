@@ -20,8 +20,8 @@ namespace ringecho::compare {
 //   errors, engine_stats, resources
 //                counts added up, ratios computed anew from the sums; steal_share of the worst
 //   intervals    on the clock of the one that started first: counts added to the interval in whose
-//   time the middle
-//                of the others' lies. No percentiles, which cannot be merged
+//                time the middle of the others' lies, those of their warm-up, too, so that they
+//                hold what the server did then. No percentiles, which cannot be merged
 //   validity     the worst verdict; of each check the worst answer; and the check
 //                "loaders_overlap": the measure phases coincide for 95% of the longest, otherwise
 //                the sum of rates never was one, and the result is suspect; for less than half of

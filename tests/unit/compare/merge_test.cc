@@ -131,6 +131,18 @@ TEST(Merge, IntervalsAddUpOnOneClock) {
   EXPECT_FALSE(merged->intervals[1].p99_ns);
 }
 
+// The server's CPU of that time is counted, too.
+TEST(Merge, IntervalsHoldWhatOthersSentInTheirWarmUp) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[1].run.start_monotonic_ns = results[0].run.start_monotonic_ns;
+  results[1].phases = {{report::PhaseName::kWarmup, 0, 3 * kSecond},
+                       {report::PhaseName::kMeasure, 3 * kSecond, 9 * kSecond}};
+  absl::StatusOr<report::Result> merged = Merge(results, {"a", "b"});
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  ASSERT_EQ(merged->intervals.size(), 1U);
+  EXPECT_EQ(merged->intervals[0].messages, 200);
+}
+
 TEST(Merge, CallsOfIntervalsAreUnknownWhereOneResultHasNone) {
   std::vector<report::Result> results = TwoLoaders();
   results[1].intervals[0].syscalls = std::nullopt;
