@@ -189,10 +189,11 @@ bool MayMeetItself(const Address& to, const Address* from) {
   static const PortRange picked = LocalPortRange();
   if (to.is_unix()) return false;
   if (from != nullptr) {
+    // From one address of 127.0.0.0/8 to another; ::1 is alone. "Any" stands for the source's.
     Address there = to;
     there.set_port(from->port());
-    // From one loopback address to another.
-    if (from->is_loopback() && *from != there) return false;
+    const bool local = to.family() == AF_INET && to.is_loopback() && from->is_loopback();
+    if (local && *from != there) return false;
     if (from->port() != 0) return from->port() == to.port();
   }
   return to.port() >= picked.first && to.port() <= picked.last;

@@ -229,6 +229,12 @@ TEST(ConnectSocketTest, MayMeetItselfWhereTheKernelPicksTheServersPort) {
     EXPECT_TRUE(MayMeetItself(to, nullptr)) << port;
     EXPECT_TRUE(MayMeetItself(to, &from)) << port;
     EXPECT_FALSE(MayMeetItself(to, &another)) << port;
+    for (const char* there : {"0.0.0.0:0", "[::]:0", "[::1%lo]:0"}) {
+      Address same = At(there);
+      same.set_port(static_cast<uint16_t>(port));
+      Address here = At(same.family() == AF_INET ? "127.0.0.2:0" : "[::1]:0");
+      EXPECT_TRUE(MayMeetItself(same, &here)) << there;
+    }
   }
   from.set_port(9);
   EXPECT_FALSE(MayMeetItself(to, &from));
