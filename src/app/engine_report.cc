@@ -150,9 +150,9 @@ std::string SnapshotText(std::string_view heading, const CounterSums& sums, int6
       items.push_back(absl::StrCat(name, " ", base::FormatThousands(count)));
     }
   }
-  if (absl::StatusOr<int64_t> workers = stats::CountIoWorkers(); workers.ok()) {
-    items.push_back(absl::StrCat("iou_workers ", *workers));
-  }
+  // Counting them takes a descriptor or two, and there may be none left.
+  absl::StatusOr<int64_t> workers = stats::CountIoWorkers();
+  items.push_back(workers.ok() ? absl::StrCat("iou_workers ", *workers) : "iou_workers unknown");
   std::string out = absl::StrCat(base::ToAbsl(heading), "\n");
   std::string line = " ";
   for (size_t i = 0; i < items.size(); ++i) {

@@ -178,13 +178,16 @@ absl::StatusOr<MachineCpu> ParseMachineCpu(std::string_view proc_stat, int64_t t
 
 // Kept open: when a server's clients have taken every descriptor it is still to be had.
 absl::StatusOr<MachineCpu> CurrentMachineCpu() {
-  constexpr char kPath[] = "/proc/stat";
-  static const base::UniqueFd file(open(kPath, O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return base::ErrnoStatus(errno, absl::StrCat("open ", kPath));
+  static const absl::StatusOr<base::UniqueFd> file = []() -> absl::StatusOr<base::UniqueFd> {
+    base::UniqueFd opened(open("/proc/stat", O_RDONLY | O_CLOEXEC));
+    if (!opened.valid()) return base::ErrnoStatus(errno, "open /proc/stat");
+    return opened;
+  }();
+  if (!file.ok()) return file.status();
   // The first line is all that is wanted.
   std::array<char, 512> text;
-  const ssize_t got = pread(file.get(), text.data(), text.size(), 0);
-  if (got < 0) return base::ErrnoStatus(errno, absl::StrCat("read ", kPath));
+  const ssize_t got = pread(file->get(), text.data(), text.size(), 0);
+  if (got < 0) return base::ErrnoStatus(errno, "read /proc/stat");
   return ParseMachineCpu({text.data(), static_cast<size_t>(got)}, sysconf(_SC_CLK_TCK));
 }
 
