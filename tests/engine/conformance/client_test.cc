@@ -100,7 +100,8 @@ TEST_P(ConformanceTest, ClientSendsAPayloadThatDoesNotFitAtOnce) {
   base::UniqueFd listener = NewListener();
   int small = ReceiveBuffer(4096);
   ASSERT_EQ(setsockopt(listener.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
-  Conversation talk(RandomBytes(23, 4 << 20));
+  // More than both ends' sockets hold when the kernel has let them grow (tcp_wmem, 4 MiB).
+  Conversation talk(RandomBytes(23, 16 << 20));
   TestClient client;
   client.on_open = [&](AnyEngine& engine, ConnId id) { engine.Send(id, AsBytes(talk.region)); };
   auto engine = StartEngine(client, talk.Options());
