@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -191,6 +192,18 @@ TEST_F(ScriptedDirectTest, WhatAPeerIsOwedTakesADescriptorForAMoment) {
   EXPECT_EQ(engine_->Undelivered(id), 0);
   EXPECT_EQ(fcntl(pair[0], F_GETFD), -1) << "closed again";
   EXPECT_EQ(engine_->Undelivered(id), std::nullopt) << "asked afresh";
+}
+
+TEST_F(ScriptedDirectTest, NothingIsOwedWhereTheConnectIsStillUnderWay) {
+  StartDirect(4);
+  sockaddr_in there{.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {}, .sin_zero = {}};
+  there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const net::Address to(reinterpret_cast<const sockaddr*>(&there), sizeof(there));
+  ConnectResult connecting = engine_->Connect(to, nullptr);
+  ASSERT_TRUE(connecting.ok);
+  EXPECT_EQ(engine_->Undelivered(connecting.id), 0);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kInstall), IsEmpty());
 }
 
 TEST_F(ScriptedDirectTest, WithoutADescriptorItIsAskedAgain) {
