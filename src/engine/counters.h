@@ -41,7 +41,9 @@ struct alignas(64) Counters {
                              // completions ended (a gauge)
   Counter buffers_starved;   // receives that ended for want of provided buffers: ENOBUFS, or a
                              // bundle that took the last one
-  Counter sends_spilled;     // sends cancelled and copied out to give buffers back to the pool
+  Counter sends_spilled;  // times a part of what waits to be sent was copied out to give provided
+                          // buffers back to the pool
+  Counter buffers_fixed;  // buffers of connections that are registered with the kernel (a gauge)
   Counter backpressure_pauses;  // times a connection stopped being read because its peer was not
                                 // reading
   Counter cq_overflows;         // times the kernel had to keep completions aside, the CQ being full
@@ -83,6 +85,7 @@ inline constexpr std::array kCounterFields = {
     CounterField{"buffers_held", &Counters::buffers_held, true},
     CounterField{"buffers_starved", &Counters::buffers_starved},
     CounterField{"sends_spilled", &Counters::sends_spilled},
+    CounterField{"buffers_fixed", &Counters::buffers_fixed, true},
     CounterField{"backpressure_pauses", &Counters::backpressure_pauses},
     CounterField{"cq_overflows", &Counters::cq_overflows},
     CounterField{"stale_completions", &Counters::stale_completions},

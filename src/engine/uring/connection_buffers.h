@@ -35,6 +35,7 @@ class ConnectionBuffers {
 
   std::byte* Data(uint32_t slot) const { return memory_ + size_t{slot} * bytes_; }
   uint32_t bytes() const { return bytes_; }
+  // Those of the first so many slots.
   uint32_t registered_slots() const { return registered_slots_; }
 
   static constexpr int kNotRegistered = -1;

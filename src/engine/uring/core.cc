@@ -67,6 +67,9 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Create(const Options& options, const
   core->SetUpFiles();
   RINGECHO_RETURN_IF_ERROR(core->SetUpBuffers());
   core->SetUpZeroCopy(caps);
+  if (core->own_buffers_ != nullptr) {
+    core->counters_.buffers_fixed.Set(core->own_buffers_->registered_slots());
+  }
   RINGECHO_RETURN_IF_ERROR(CheckRequired(options.features, core->plan_));
   core->features_ = DescribePlan(options.features, core->plan_);
   return core;

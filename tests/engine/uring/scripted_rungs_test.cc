@@ -91,6 +91,11 @@ TEST_F(ScriptedTest, AsMuchMemoryIsPinnedAsTheLimitAllows) {
   EXPECT_EQ((*none)->registered_slots(), 0U);
 }
 
+TEST_F(ScriptedTest, TellsHowManyBuffersAreFixed) {
+  Start({.max_connections = 24, .features = kFixedRung});
+  EXPECT_EQ(engine_->counters().buffers_fixed.Get(), 24U);
+}
+
 TEST_F(ScriptedTest, AOneShotReceiveIntoTheRingIsArmedAgainEachTime) {
   FeatureRequest one_shot;
   one_shot.wanted.Remove(FeatureId::kMultishotRecv);
