@@ -10,6 +10,7 @@
 
 #include "base/unique_fd.h"
 #include "engine/stream.h"
+#include "engine/uring/copied_backlog.h"
 #include "engine/uring/vectored_send.h"
 
 namespace ringecho::engine::uring {
@@ -127,10 +128,10 @@ struct Connection {
   bool turned_writable : 1 = false;  // so the WritableSet said when nothing waited for it
   bool delivering : 1 = false;       // the handler is looking at received bytes
 
-  bool paused : 1 = false;           // not receiving because the peer does not read
-  bool spill_wanted : 1 = false;     // give the provided buffers back as soon as no send reads them
-  bool holds_place : 1 = false;      // of the AcceptGate
-  bool is_unix : 1 = false;          // a unix socket
+  bool paused : 1 = false;        // not receiving because the peer does not read
+  bool spill_wanted : 1 = false;  // give some provided buffers back as soon as no send reads them
+  bool holds_place : 1 = false;   // of the AcceptGate
+  bool is_unix : 1 = false;       // a unix socket
   bool may_meet_itself : 1 = false;  // to be asked when it has connected (net::MeetsItself)
   bool zc_refused : 1 = false;       // the kernel will not send without copying
   bool closed : 1 = false;           // told, only the slot is not free yet (own_buffer_sends)
@@ -153,8 +154,7 @@ struct Connection {
   // received into it, and nobody else gets it.
   uint32_t own_buffer_sends = 0;
 
-  std::unique_ptr<std::vector<std::byte>> spill;
-  size_t spill_at = 0;  // first byte of it not yet sent
+  std::unique_ptr<CopiedBacklog> spill;  // comes before what is queued
 
   // Of a direct descriptor, while something is done that takes an ordinary one.
   base::UniqueFd plain_fd;

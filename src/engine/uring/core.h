@@ -252,6 +252,9 @@ class Core {
     return buffers_ != nullptr && buffers_->free() < PoolLowWater(buffers_->count());
   }
   void ReclaimBuffers();
+  static bool WantsToReceive(const Connection& c) {
+    return (c.state == State::kOpen && !c.paused) || c.state == State::kLingering;
+  }
 
   std::optional<ConnId> Adopt(int fd, bool holds_place, bool is_unix);
   std::optional<ConnId> Adopted(uint32_t slot);

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "engine/uring/core.h"
 
@@ -117,30 +116,26 @@ void Core::RecycleQueue(uint32_t slot, Connection& c) {
   while (c.queue_head != kNoPiece) PopPiece(slot, c);
 }
 
-// Copies the first of what the connection holds in provided buffers behind what was copied before,
-// and gives those buffers back. No send of it may be in flight. Not all at once: a bundle can have
+// Copies the first of what the connection holds in provided buffers to memory of its own, and gives
+// those buffers back. No send of it may be in flight. Not more than is short: a bundle can have
 // brought the whole pool, and if it all came back the next peer that does not read could take it
 // again. So memory grows by what somebody else has a use for.
 void Core::Spill(uint32_t slot, Connection& c) {
-  assert(!c.send_armed);
+  assert(!c.send_armed && c.source != SendSource::kPayload);
   c.spill_wanted = false;
-  if (c.queue_head == kNoPiece) return;
+  const uint32_t enough = SpillAtOnce(buffers_->count());
+  if (c.queue_head == kNoPiece || buffers_->free() >= enough) return;
   counters_.sends_spilled.Increment();
-  if (c.spill == nullptr) c.spill = std::make_unique<std::vector<std::byte>>();
-  std::vector<std::byte>& spill = *c.spill;
-  if (c.source == SendSource::kSpill) c.spill_at = spill.size() - c.send_left;
-  if (c.spill_at >= spill.size() - c.spill_at) {
-    spill.erase(spill.begin(), spill.begin() + static_cast<ptrdiff_t>(c.spill_at));
-    c.spill_at = 0;
-  }
-  uint32_t buffers = SpillAtOnce(buffers_->count());
-  uint32_t enough = buffers_->free() + buffers;
-  uint64_t bytes = uint64_t{buffers} * buffers_->bytes();
+  if (c.spill == nullptr) c.spill = std::make_unique<CopiedBacklog>();
+  // Buffers that others have a part of do not come back: then it is the bytes that tell when it is
+  // somebody else's turn.
+  uint64_t most_bytes = uint64_t{enough} * buffers_->bytes();
   uint64_t copied = 0;
-  while (c.queue_head != kNoPiece && buffers_->free() < enough && copied < bytes) {
+  while (c.queue_head != kNoPiece && buffers_->free() < enough && copied < most_bytes) {
     const Piece& head = pieces_[c.queue_head];
-    spill.insert(spill.end(), DataOf(head) + c.head_sent, DataOf(head) + head.bytes);
-    copied += head.bytes - c.head_sent;
+    uint32_t left = head.bytes - c.head_sent;
+    c.spill->Append({DataOf(head) + c.head_sent, left});
+    copied += left;
     PopPiece(slot, c);
   }
   Ungather(c);
@@ -155,6 +150,8 @@ void Core::ServeStarved() {
     uint32_t slot = starved_.PopFront();
     Pump(slot, table_[slot]);
   }
+  // Those who have stopped receiving meanwhile have no use for one; they are armed when they have.
+  while (!starved_.empty() && !WantsToReceive(table_[starved_.front()])) starved_.PopFront();
   if (starved_.empty()) return;
   if (buffers_->free() == 0 && recycled_in_batch_ == 0) {
     uint64_t spilled = counters_.sends_spilled.Get();
@@ -168,11 +165,10 @@ void Core::ServeStarved() {
   if (buffers_->free() > 0) more_work_ = true;
 }
 
-// Every buffer is held for a peer that is slow to read, and somebody is waiting for one. The
-// oldest holders' sends are cancelled; what is left of them moves to private memory, some of it at
-// a time, and those buffers come back. A send that was about to finish anyway loses nothing: the
-// cancel comes too late. Without this, peers that never read could take the whole pool, and
-// everybody else with it.
+// Every buffer is held for a peer that is slow to read, and somebody is waiting for one. The oldest
+// holders' sends are cancelled; of what is left of them some moves to private memory, and those
+// buffers come back. A send that was about to finish anyway loses nothing: the cancel comes too
+// late. Without this, peers that never read could take the whole pool, and everybody else with it.
 void Core::ReclaimBuffers() {
   constexpr int kAtOnce = 16;
   uint32_t slot = holding_.front();

@@ -20,7 +20,7 @@ bool Core::PumpReceive(uint32_t slot, Connection& c) {
     c.paused = true;
     counters_.backpressure_pauses.Increment();
   }
-  bool wanted = (c.state == State::kOpen && !c.paused) || c.state == State::kLingering;
+  bool wanted = WantsToReceive(c);
   if (c.receive_armed) {
     if (wanted || c.receive_cancelled) return true;
     if (!CancelOp(slot, Op::kReceive)) return false;
@@ -247,8 +247,8 @@ void Core::SelectSource(uint32_t slot, Connection& c) {
   if (c.source != SendSource::kNone) return;
   if (c.spill != nullptr) {
     c.source = SendSource::kSpill;
-    c.send_at = c.spill->data() + c.spill_at;
-    c.send_left = c.send_total = static_cast<uint32_t>(c.spill->size() - c.spill_at);
+    c.send_at = c.spill->rest().data();
+    c.send_left = c.send_total = static_cast<uint32_t>(c.spill->rest().size());
   } else if (c.queue_head != kNoPiece) {
     const Piece& head = pieces_[c.queue_head];
     c.source = SendSource::kProvided;
@@ -400,9 +400,11 @@ size_t Core::AccountSent(uint32_t slot, Connection& c, uint32_t taken) {
   c.queued_bytes -= taken;
   if (c.source == SendSource::kProvided) {
     ReleaseSent(slot, c, taken);
-  } else if (whole) {
+    return taken;
+  }
+  if (c.source == SendSource::kSpill) c.spill->Sent(taken);
+  if (whole) {
     c.spill.reset();
-    c.spill_at = 0;
     c.source = SendSource::kNone;
   }
   return taken;

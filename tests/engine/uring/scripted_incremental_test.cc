@@ -214,6 +214,33 @@ TEST_F(ScriptedIncrementalTest, ABufferHeldByManyThatWaitToWriteIsTakenBackWitho
   EXPECT_EQ(ring_->BuffersFree(), 1u);
 }
 
+// Each has a part of every buffer, so that none comes back before all have given up theirs.
+TEST_F(ScriptedIncrementalTest, AllBuffersHeldByManyAreTakenBackWithoutAnEvent) {
+  constexpr int kHolders = 20, kBuffers = 60;
+  StartSmall({.buffers = kBuffers, .buffer_bytes = kHolders});
+  std::vector<ConnId> holders;
+  for (int i = 0; i < kHolders; ++i) holders.push_back(Accept(1000 + i));
+  ConnId starved = Accept(1100);
+  for (int buffer = 0; buffer < kBuffers; ++buffer) {
+    for (ConnId id : holders) Bring(id, "x");
+    Turn();
+  }
+  for (ConnId id : holders) ring_->Complete(Tag(Op::kReceive, id), 0, 0);
+  Turn();
+  for (ConnId id : holders) ring_->Complete(Tag(Op::kSend, id), -ECANCELED);
+  Turn();
+  for (ConnId id : holders) ring_->Complete(Tag(Op::kSend, id), -EAGAIN);
+  Turn();
+  ASSERT_EQ(ring_->BuffersFree(), 0U);
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  int turns = 0;
+  do {
+    Turn();
+    ASSERT_LT(++turns, 100) << "spins";
+  } while (ring_->waits.back() == 0);
+  EXPECT_GT(ring_->BuffersFree(), 0U);
+}
+
 TEST_F(ScriptedIncrementalTest, ABufferGivenUpByTheKernelBeforeItIsFullComesBack) {
   StartSmall();
   ConnId id = Accept();

@@ -131,6 +131,48 @@ TEST_F(ScriptedTest, OfABacklogNoMoreIsTakenBackThanSomebodyWaitsFor) {
   EXPECT_EQ(ring_->BuffersFree(), 2u);
 }
 
+TEST_F(ScriptedTest, ManyHoldersTogetherGiveBackNoMoreThanOneWould) {
+  Start({.buffers = 20});
+  std::vector<ConnId> holders;
+  for (int i = 0; i < 20; ++i) holders.push_back(Accept(1000 + i));
+  ConnId starved = Accept(1100);
+  for (ConnId id : holders) ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
+  Turn();
+  ring_->Complete(Tag(Op::kReceive, starved), -ENOBUFS, 0);
+  Turn();
+  std::vector<io_uring_sqe> cancels = ring_->Taken(Op::kCancel);
+  EXPECT_GT(cancels.size(), SpillAtOnce(20));
+  ring_->Forget();
+  for (const io_uring_sqe& cancel : cancels) ring_->Complete(cancel.addr, -ECANCELED);
+  Turn();
+  EXPECT_EQ(ring_->BuffersFree(), SpillAtOnce(20));
+  EXPECT_EQ(engine_->counters().sends_spilled.Get(), SpillAtOnce(20));
+  EXPECT_EQ(ring_->Taken(Op::kSend).size(), cancels.size()) << "the others send on from theirs";
+}
+
+// It waited for a buffer, and what it had received before was more than its peer may be owed.
+TEST_F(ScriptedTest, NothingIsTakenBackForOneThatHasStoppedReceiving) {
+  Start({.buffers = 3, .high_water_bytes = 3, .low_water_bytes = 1});
+  ConnId slow = Accept(1000);
+  ConnId flood = Accept(1001);
+  ring_->CompleteWithData(Tag(Op::kReceive, slow), "x");
+  ring_->CompleteWithData(Tag(Op::kReceive, flood), "ab");
+  ring_->CompleteWithData(Tag(Op::kReceive, flood), "cd");
+  ring_->Complete(Tag(Op::kReceive, flood), -ENOBUFS, 0);
+  Turn();
+  for (const io_uring_sqe& cancel : ring_->Taken(Op::kCancel)) {
+    EXPECT_NE(UserData::CancelTarget(cancel.addr), Op::kSend);
+  }
+  EXPECT_EQ(ring_->waits.back(), base::kNever) << "nobody waits for anything";
+  ring_->Forget();
+  ring_->Complete(Tag(Op::kSend, flood), 2);
+  Turn();
+  ring_->Complete(Tag(Op::kSend, flood), 2);
+  Turn();
+  EXPECT_THAT(ring_->Taken(Op::kReceive), SizeIs(1)) << "it receives again when it may";
+  EXPECT_EQ(engine_->counters().sends_spilled.Get(), 0u);
+}
+
 TEST_F(ScriptedTest, EveryEchoedByteIsToldOnceHoweverItIsSent) {
   Start({.buffers = 1});
   ConnId holder = Accept(1000);
