@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/clock.h"
@@ -21,7 +22,10 @@ using ::testing::Pair;
 
 // Writes down what the handler asks for.
 struct FakeEngine {
-  void Close(ConnId id, CloseReason reason) { closed.emplace_back(id.slot, reason); }
+  // Of one that is closing it is nothing new.
+  void Close(ConnId id, CloseReason reason) {
+    if (closing.insert(id.slot).second) closed.emplace_back(id.slot, reason);
+  }
   void Finish(ConnId id, CloseReason reason) { finished.emplace_back(id.slot, reason); }
   std::optional<int64_t> Undelivered(ConnId) const { return undelivered; }
   void StopListening() { listening = false; }
@@ -29,6 +33,7 @@ struct FakeEngine {
   const engine::Counters& counters() const { return counts; }
 
   engine::Counters counts;
+  std::set<uint32_t> closing;
   std::vector<std::pair<uint32_t, CloseReason>> closed;
   std::vector<std::pair<uint32_t, CloseReason>> finished;
   bool listening = true;
@@ -45,7 +50,10 @@ class EchoHandlerTest : public ::testing::Test {
                                              IntervalPoster(board_, 0, start_ns_, base::kNsPerSec));
   }
 
-  void Open(uint32_t slot) { handler_->OnOpen(engine_, {slot, 0}); }
+  void Open(uint32_t slot) {
+    engine_.closing.erase(slot);
+    handler_->OnOpen(engine_, {slot, 0});
+  }
   void Close(uint32_t slot, CloseReason reason) { handler_->OnClosed(engine_, {slot, 0}, reason); }
   // As an engine does after the events of a batch.
   void EndBatch() {
