@@ -67,6 +67,15 @@ def mounts():
         pytest.skip(f"no mounts here: {tried.stderr.strip()}")
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """What the programs of a failed test have said, which assertions print the beginning of."""
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for program in item.funcargs.get("started", []):
+            report.sections.append(("a program", program.describe()))
+
+
 @pytest.fixture
 def started():
     """A list: whatever is put in it is killed at the end of the test."""

@@ -82,9 +82,9 @@ class Program:
                     return found[:count]
                 ended = self.process.poll() is not None
                 if ended and not any(reader.is_alive() for reader in self._readers):
-                    raise AssertionError(f"ended without {pattern!r}: {self._describe()}")
+                    raise AssertionError(f"ended without {pattern!r}: {self.describe()}")
                 if time.monotonic() > deadline:
-                    raise AssertionError(f"no {pattern!r} so far: {self._describe()}")
+                    raise AssertionError(f"no {pattern!r} so far: {self.describe()}")
                 self._news.wait(0.2)
 
     def signal(self, number):
@@ -96,12 +96,12 @@ class Program:
             self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"still running after {patience_s} s: {self._describe()}") from None
+            raise AssertionError(f"still running after {patience_s} s: {self.describe()}") from None
         for reader in self._readers:
             reader.join(PATIENCE_S)
         ended = Exit(self.process.returncode, self.text("out"), self.text("err"))
         complain = [line for line in ended.err_lines if "Sanitizer" in line or "runtime error" in line]
-        assert not complain, self._describe()
+        assert not complain, self.describe()
         return ended
 
     def kill(self):
@@ -116,7 +116,8 @@ class Program:
                 return int(line.split()[1])
         raise KeyError(key)
 
-    def _describe(self):
+    def describe(self):
+        """How it was started and ended, and the last of what it said."""
         return (f"{' '.join(self.argv)}\nexit code: {self.process.poll()}\n"
                 f"stdout:\n{self._text['out'][-4000:]}\nstderr:\n{self._text['err'][-4000:]}")
 
