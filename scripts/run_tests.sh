@@ -98,8 +98,9 @@ run_in() {
 # who develop, not for those whose newer compiler knows a new warning.
 run_mode() {
   local mode=$1 dir=$root/build-test-$1
-  # Most tests wait for something most of the time: fewer at once would leave CPUs idle.
-  local meson_test=(--num-processes $(($(nproc) > 4 ? $(nproc) : 4)))
+  # Most tests wait for something most of the time: with fewer at once two CPUs would idle, with more
+  # the short runs of benchmarks in them get too little of these to measure anything.
+  local meson_test=(--num-processes $(($(nproc) > 3 ? $(nproc) : 3)))
   local targets=() left_out=(--no-suite=browser --no-suite=soak)
   local options=(-Dbuildtype=release -Db_ndebug=false)
   case $mode in
