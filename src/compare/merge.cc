@@ -309,6 +309,12 @@ void AddInterval(report::Interval& sum, const report::Interval& one, CheckedSums
   AddWhereBoth(sum.completions, one.completions, "intervals.completions", sums);
 }
 
+void SortByStart(std::vector<report::Interval>& intervals) {
+  std::stable_sort(intervals.begin(), intervals.end(),
+                   [](const auto& a, const auto& b) { return a.t_start_ns < b.t_start_ns; });
+}
+
+// `sum` is in the order of starts, before and after.
 void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interval> one,
                   int64_t offset_ns, CheckedSums& sums) {
   const size_t known_count = sum.size();
@@ -317,7 +323,7 @@ void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interv
     sums.Add(interval.t_end_ns, offset_ns, "intervals.t_end_ns");
     interval.p50_ns = interval.p99_ns = std::nullopt;
     const int64_t middle_ns = std::midpoint(interval.t_start_ns, interval.t_end_ns);
-    // The last that starts no later: they are in the order of their starts.
+    // The last that starts no later.
     const auto known_end = sum.begin() + static_cast<ptrdiff_t>(known_count);
     const auto after =
         std::upper_bound(sum.begin(), known_end, middle_ns,
@@ -328,8 +334,7 @@ void AddIntervals(std::vector<report::Interval>& sum, std::vector<report::Interv
       sum.push_back(interval);
     }
   }
-  std::stable_sort(sum.begin(), sum.end(),
-                   [](const auto& a, const auto& b) { return a.t_start_ns < b.t_start_ns; });
+  SortByStart(sum);
 }
 
 using Summary = std::optional<LatencySummary> report::Latency::*;
@@ -457,6 +462,7 @@ absl::StatusOr<Result> Merge(std::vector<Result> results, std::vector<std::strin
 
   Result out = results.front();
   for (report::Interval& interval : out.intervals) interval.p50_ns = interval.p99_ns = std::nullopt;
+  SortByStart(out.intervals);  // a file may have them in any
   std::vector<std::string> ids = RunIdsOf(out);
   report::NamedCounts stats = CountsOf(out.engine_stats);
   CheckedSums sums;

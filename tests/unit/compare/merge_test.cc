@@ -143,6 +143,21 @@ TEST(Merge, IntervalsHoldWhatOthersSentInTheirWarmUp) {
   EXPECT_EQ(merged->intervals[0].messages, 200);
 }
 
+TEST(Merge, IntervalsOfAForeignFileMayComeInAnyOrder) {
+  std::vector<report::Result> results = TwoLoaders();
+  results[1].run.start_monotonic_ns = results[0].run.start_monotonic_ns;
+  std::vector<report::Interval>& intervals = results[0].intervals;
+  for (int64_t at : {9, 7, 0}) {
+    intervals.insert(intervals.begin(),
+                     {at * kSecond, (at + 1) * kSecond, 1, 0, 0, 64, 0, {}, 1, 2});
+  }
+  absl::StatusOr<report::Result> merged = Merge(results, {"a", "b"});
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  ASSERT_EQ(merged->intervals.size(), 4U);
+  EXPECT_EQ(merged->intervals[0].t_start_ns, 0);
+  EXPECT_EQ(merged->intervals[1].messages, 200);
+}
+
 TEST(Merge, CallsOfIntervalsAreUnknownWhereOneResultHasNone) {
   std::vector<report::Result> results = TwoLoaders();
   results[1].intervals[0].syscalls = std::nullopt;
