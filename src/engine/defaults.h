@@ -36,8 +36,8 @@ constexpr uint32_t LowWaterBytes(uint32_t high_water_bytes) { return high_water_
 // Provided buffers left below which the heaviest connections stop receiving.
 constexpr uint32_t PoolLowWater(uint32_t buffers) { return buffers / 8; }
 
-// Provided buffers that one connection whose peer does not read gives back in one go when there are
-// none left: a 256th of the pool, like its backlog.
+// When no provided buffer is left, those held for peers that do not read are taken back until so
+// many are free, however many hold some: a 256th of the pool, like one backlog.
 constexpr uint32_t SpillAtOnce(uint32_t buffers) { return buffers < 512 ? 2 : buffers / 256; }
 
 // What an engine makes of Options::buffers and Options::buffer_bytes with these features.

@@ -140,6 +140,21 @@ class ScriptedTest : public ::testing::Test {
   }
 
   // Accepts a connection; its receive is then armed.
+  std::vector<ConnId> AcceptMany(int count) {
+    std::vector<ConnId> accepted;
+    for (int i = 0; i < count; ++i) accepted.push_back(Accept(1000 + i));
+    return accepted;
+  }
+
+  // The one send taken since the last time.
+  std::string SendTaken() {
+    std::vector<io_uring_sqe> sends = ring_->Taken(Op::kSend);
+    EXPECT_EQ(sends.size(), 1U);
+    std::string text = sends.empty() ? "" : ScriptedRing::Text(sends[0]);
+    ring_->Forget();
+    return text;
+  }
+
   ConnId Accept(int fd = 1000) {
     ring_->Complete(UserData::Pack(Op::kAccept, 0, 0), fd, IORING_CQE_F_MORE);
     Turn();

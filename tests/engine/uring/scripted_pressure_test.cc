@@ -85,8 +85,7 @@ TEST_F(ScriptedTest, ASpilledSendThatWasPartlyTakenContinuesBehindThatPart) {
   ring_->Forget();
   ring_->Complete(Tag(Op::kSend, holder), 2);  // cancelled after two bytes
   Turn();
-  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
-  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "etwo");
+  EXPECT_EQ(SendTaken(), "etwo");
   // And once more, with the copy itself stuck and a new buffer behind it.
   ring_->CompleteWithData(Tag(Op::kReceive, holder), "3");
   ring_->CompleteWithData(Tag(Op::kReceive, holder), "4");
@@ -95,8 +94,7 @@ TEST_F(ScriptedTest, ASpilledSendThatWasPartlyTakenContinuesBehindThatPart) {
   ring_->Forget();
   ring_->Complete(Tag(Op::kSend, holder), 1);
   Turn();
-  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
-  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "two34");
+  EXPECT_EQ(SendTaken(), "two34");
   EXPECT_EQ(ring_->BuffersFree(), 2u);
 }
 
@@ -116,8 +114,7 @@ TEST_F(ScriptedTest, OfABacklogNoMoreIsTakenBackThanSomebodyWaitsFor) {
   ring_->Complete(Tag(Op::kSend, holder), -ECANCELED);
   Turn();
   EXPECT_EQ(ring_->BuffersFree(), SpillAtOnce(6));
-  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
-  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "ab");
+  EXPECT_EQ(SendTaken(), "ab");
   // The one that waited does not read either: two more, behind what of the first is not sent.
   ring_->CompleteWithData(Tag(Op::kReceive, starved), "1");
   ring_->CompleteWithData(Tag(Op::kReceive, starved), "2");
@@ -126,15 +123,13 @@ TEST_F(ScriptedTest, OfABacklogNoMoreIsTakenBackThanSomebodyWaitsFor) {
   ring_->Forget();
   ring_->Complete(Tag(Op::kSend, holder), 1);
   Turn();
-  ASSERT_THAT(ring_->Taken(Op::kSend), SizeIs(1));
-  EXPECT_EQ(ScriptedRing::Text(ring_->Taken(Op::kSend)[0]), "bcd");
+  EXPECT_EQ(SendTaken(), "bcd");
   EXPECT_EQ(ring_->BuffersFree(), 2u);
 }
 
 TEST_F(ScriptedTest, ManyHoldersTogetherGiveBackNoMoreThanOneWould) {
   Start({.buffers = 20});
-  std::vector<ConnId> holders;
-  for (int i = 0; i < 20; ++i) holders.push_back(Accept(1000 + i));
+  std::vector<ConnId> holders = AcceptMany(20);
   ConnId starved = Accept(1100);
   for (ConnId id : holders) ring_->CompleteWithData(Tag(Op::kReceive, id), "x");
   Turn();
